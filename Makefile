@@ -1,0 +1,112 @@
+# Every target sets up what it needs in .venv; python3 (3.11 or newer) and make are enough.
+# With uv on the PATH set-up is faster; the locks are the same files for uv and pip.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(shell command -v uv 2>/dev/null)
+JOBS ?= 2
+
+# The environment of whoever calls must not choose where packages come from by name only:
+# the hashes in the locks decide what is installed.
+ifneq ($(UV),)
+create = $(UV) venv --quiet --seed --allow-existing --python $(PYTHON) $(1)
+install = $(UV) pip install --quiet --python $(1)/bin/python --require-hashes -r $(2)
+else
+create = $(PYTHON) -m venv $(1)
+install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(2)
+endif
+# Nothing is resolved or fetched here: the build back end comes from the lock.
+editable = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+
+.PHONY: help
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# ---------------------------------------------------------------- set-up
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Callgate needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(call create,$(VENV))
+
+# The development lock holds the same versions as the run lock and more,
+# so an environment made for the tests serves the demo too.
+$(VENV)/.run-stamp: requirements/run.txt pyproject.toml | $(PY)
+	@test -e $(VENV)/.dev-stamp || { $(call install,$(VENV),requirements/run.txt); }
+	@$(call editable,$(VENV))
+	@touch $@
+
+$(VENV)/.dev-stamp: requirements/dev.txt pyproject.toml | $(PY)
+	@$(call install,$(VENV),requirements/dev.txt)
+	@$(call editable,$(VENV))
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.dev-stamp  ## everything a developer needs, in .venv
+
+# ---------------------------------------------------------------- use
+
+.PHONY: demo
+demo: $(VENV)/.run-stamp  ## the main job with a local model over real data
+	@$(PY) -m examples.flights
+
+# ---------------------------------------------------------------- gates
+
+.PHONY: check
+check: $(VENV)/.dev-stamp  ## format, lint, types, layers, the house rules
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/pyright
+	$(VENV)/bin/lint-imports --no-cache
+	$(PY) -m pytest tests/house -q -p no:cacheprovider
+
+.PHONY: test
+test: $(VENV)/.dev-stamp  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
+	$(PY) -m pytest -q -n $(JOBS) --cov --cov-report=term:skip-covered
+
+.PHONY: test-oldest
+test-oldest: requirements/oldest.txt  ## the core on the oldest allowed dependencies
+	@test -e $(VENV)-oldest/bin/python || $(call create,$(VENV)-oldest)
+	@$(call install,$(VENV)-oldest,requirements/oldest.txt)
+	@$(call editable,$(VENV)-oldest)
+	$(VENV)-oldest/bin/python -m pytest -q -p no:cacheprovider $(CORE_TESTS)
+
+# What runs with the core alone, without an extra.
+CORE_TESTS = $(wildcard tests/unit tests/schema tests/pipeline tests/stages tests/gate tests/tool tests/testing)
+
+.PHONY: bench
+bench: $(VENV)/.dev-stamp  ## the speed of the path, as JSON
+	@$(PY) -m tests.bench
+
+.PHONY: eval-local
+eval-local: $(VENV)/.dev-stamp  ## accuracy of the local model over BFCL items (long)
+	@$(PY) -m tests.evals.local
+
+.PHONY: docs
+docs: $(VENV)/.dev-stamp  ## the documentation site, in site/
+	$(VENV)/bin/zensical build --clean --strict
+
+# ---------------------------------------------------------------- upkeep
+
+# Hashes are those of the public index, whatever mirror this machine reads; no host is written down.
+COMPILE = $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate
+
+.PHONY: lock
+lock: $(PY)  ## resolve requirements/*.txt anew
+	@test -x $(VENV)/bin/uv || $(PY) -m pip install --quiet uv
+	$(COMPILE) pyproject.toml --all-extras --group dev --upgrade --output-file requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra all requirements/build.in --constraint requirements/dev.txt --output-file requirements/run.txt
+
+.PHONY: system
+system:  ## Debian packages the tests need (as root)
+	@echo "no Debian package is needed"
+
+.PHONY: clean
+clean:  ## remove what the targets made
+	rm -rf $(VENV) $(VENV)-oldest site .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
