@@ -1,0 +1,1 @@
+"""The demo: a language model answers questions about 336,776 real flights by calling tools."""
