@@ -196,7 +196,11 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 class _RefusedError(Exception):
-    """A value is not allowed; carries what would be."""
+    """A value is not allowed; carries what would be, and whether the value may be shown."""
+
+    def __init__(self, allowed: str, *, secret: bool = False) -> None:
+        super().__init__(allowed)
+        self.secret = secret
 
 
 class _Table:
@@ -254,7 +258,8 @@ class _Table:
         try:
             return read(self.values[key])
         except _RefusedError as exc:
-            raise self.error(key, _shown(self.values[key]), str(exc)) from None
+            got = "a value that is not shown" if exc.secret else _shown(self.values[key])
+            raise self.error(key, got, str(exc)) from None
 
     def table(self, key: str) -> _Table:
         """Return the table at `key`; an empty one when there is none."""
@@ -303,7 +308,9 @@ def _variable(value: object) -> str:
     # The commonest mistake is to write the key itself; refuse it without repeating it.
     if isinstance(value, str) and value.isidentifier() and value.upper() == value:
         return value
-    raise _RefusedError("the NAME of an environment variable in capitals, never the key itself")
+    raise _RefusedError(
+        "the NAME of an environment variable in capitals, never the key itself", secret=True
+    )
 
 
 def _whole(value: object) -> int:
