@@ -14,8 +14,9 @@ Row = tuple[Any, ...]
 MOST_NUMBERS = 4
 WATCHED = ("carrier", "flight", "month", "day", "note")
 REFUSAL = re.compile(
-    r"\b(can ?not|can't|could ?n[o']t|unable|no tool|not able|do(es)? ?n[o']t have|don't|not "
-    r"(available|possible|provided|include[ds]?)|no (information|data|way)|none of (the|my) tools)\b",
+    r"\b(can ?not|can't|could ?n[o']t|unable|not able|do(es)? ?n[o']t have|don't|no tool"
+    r"|not (available|possible|provided|included?)|no (information|data|way)"
+    r"|none of (the|my) tools)\b",
     re.IGNORECASE,
 )
 
@@ -59,11 +60,12 @@ def questions(path: Path) -> tuple[Question, ...]:
     """Read a file of questions."""
     with path.open("rb") as stream:
         tables = tomllib.load(stream)["question"]
-    lists = ("accept", "columns")
-    return tuple(
-        Question(**{key: tuple(item) if key in lists else item for key, item in table.items()})
-        for table in tables
-    )
+    return tuple(_question(table) for table in tables)
+
+
+def _question(table: dict[str, Any]) -> Question:
+    lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+    return Question(**{**table, **lists})
 
 
 def judge(question: Question, answer: str, connection: sqlite3.Connection) -> Verdict:

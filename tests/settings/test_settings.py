@@ -112,8 +112,8 @@ def test_a_named_file_that_is_absent_is_told(tmp_path: Path) -> None:
         (
             'modell = "x"',
             (
-                "modell: got an unknown key; allowed is one of tools, model, models, limits, folder; "
-                "did you mean 'model'?"
+                "modell: got an unknown key; allowed is one of tools, model, models, limits, "
+                "folder; did you mean 'model'?"
             ),
         ),
         (
