@@ -51,9 +51,12 @@ setup: $(VENV)/.dev-stamp  ## everything a developer needs, in .venv
 
 # ---------------------------------------------------------------- use
 
-.PHONY: demo
+.PHONY: demo demo-all
 demo: $(VENV)/.run-stamp  ## the main job with a local model over real data
 	@$(PY) -m examples.flights
+
+demo-all: $(VENV)/.run-stamp  ## the same over all twenty questions, with the share right
+	@$(PY) -m examples.flights --all
 
 # ---------------------------------------------------------------- gates
 
