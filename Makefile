@@ -66,7 +66,7 @@ check: $(VENV)/.dev-stamp  ## format, lint, types, layers, the house rules
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/pyright
 	$(VENV)/bin/lint-imports --no-cache
-	$(PY) -m pytest tests/house -q -p no:cacheprovider
+	$(PY) -m pytest tests/house -q -n $(JOBS) -p no:cacheprovider
 
 .PHONY: test
 test: $(VENV)/.dev-stamp  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
@@ -101,10 +101,10 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-ve
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate
 
 .PHONY: lock
-lock: $(PY)  ## resolve requirements/*.txt anew
-	@test -x $(VENV)/bin/uv || $(PY) -m pip install --quiet uv
+lock: $(VENV)/.dev-stamp  ## resolve requirements/*.txt anew
 	$(COMPILE) pyproject.toml --all-extras --group dev --upgrade --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra all requirements/build.in --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml requirements/oldest.in --resolution lowest-direct --output-file requirements/oldest.txt
 
 .PHONY: system
 system:  ## Debian packages the tests need (as root)
