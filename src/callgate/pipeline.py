@@ -6,15 +6,19 @@ path. A listener may only look. The order of the stages is data; it stands in `s
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from callgate.types import Event, Surface, Tool, ToolCall, ToolResult
 
 __all__ = [
+    "Abandoned",
     "Clock",
     "Handler",
     "Listener",
+    "LoopClock",
     "Source",
     "Stage",
     "StageFactory",
@@ -95,6 +99,34 @@ class Clock(Protocol):
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Run `callback` on the event loop once `time()` has reached `when`."""
         ...
+
+
+class LoopClock:
+    """The clock of the running event loop."""
+
+    def time(self) -> float:
+        """Return seconds of the monotonic clock."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        await asyncio.sleep(seconds)
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Run `callback` on the running loop once `time()` has reached `when`."""
+        return asyncio.get_running_loop().call_at(when, callback)
+
+
+class Abandoned(asyncio.CancelledError):
+    """The caller gave up, but the effect had begun; `result` is how it ended.
+
+    It travels out like every cancellation. Stages that keep outcomes read the result on its way.
+    """
+
+    def __init__(self, result: ToolResult) -> None:
+        """Keep the outcome of the effect."""
+        super().__init__()
+        self.result = result
 
 
 def compose(stages: Sequence[Stage], execute: Handler) -> Handler:

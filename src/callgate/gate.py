@@ -1,0 +1,503 @@
+"""`Gate` and `Session`: what most users touch; every call they make travels the one path."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, TypeAlias, cast
+from urllib.parse import quote
+
+from callgate.codecs import Codec, by_name, detect
+from callgate.errors import (
+    DefinitionError,
+    DuplicateCallError,
+    MisuseError,
+    ModelStreamError,
+    RefusedError,
+)
+from callgate.messages import Answer, Answered, CallPart, Message, ResultPart, Role
+from callgate.pipeline import Clock, Handler, Listener, LoopClock, Source, compose, stacks
+from callgate.portal import Portal
+from callgate.schema.canonical import digest
+from callgate.sources.python import PythonSource
+from callgate.sources.results import READ_RESULT, MemoryBlobs, ResultSource
+from callgate.stages.admit import AdmitFactory, Slots
+from callgate.stages.bound import BoundFactory
+from callgate.stages.deadline import DeadlineFactory, Wheel
+from callgate.stages.guard import GuardFactory
+from callgate.stages.order import OrderFactory, Turn, run_turn
+from callgate.stages.record import Record
+from callgate.stages.resolve import Resolve
+from callgate.stages.retry import RetryFactory
+from callgate.stages.validate import ValidateFactory
+from callgate.tool import FunctionTool
+from callgate.types import (
+    ANYONE,
+    Event,
+    Principal,
+    Scope,
+    SessionState,
+    Status,
+    Surface,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+
+__all__ = ["Gate", "Session"]
+
+_log = logging.getLogger("callgate")
+
+_Make: TypeAlias = Callable[[int, Turn | None], ToolCall]
+"""Makes the call at one place of a turn."""
+
+
+class Gate:
+    """A set of tools behind one path.
+
+    A gate belongs to the event loop it is first used on, and says so when it is used on another.
+    Sessions are cheap: make one for each conversation.
+    """
+
+    def __init__(
+        self,
+        tools: Iterable[FunctionTool[..., Any] | Source],
+        *,
+        listeners: Iterable[Listener] = (),
+        repeats: int = 3,
+        grace: float = 5.0,
+        clock: Clock | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """Compose the path for every tool.
+
+        Args:
+            tools: Functions declared with `@tool`, and sources.
+            listeners: Called with every event, in order.
+            repeats: How often one call may give one result before it is refused.
+            grace: Seconds a started effect may go on after its caller left.
+            clock: The time; defaults to the event loop's.
+            chance: Draws from [0, 1) for the jitter of retries.
+
+        Raises:
+            DefinitionError: Two tools have one name, or something is no tool.
+        """
+        self._clock = clock or LoopClock()
+        self._listeners = tuple(listeners)
+        self._portal = Portal()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._slots = Slots(self._clock)
+        self._blobs = MemoryBlobs()
+        self._own = PythonSource(_functions(items := list(tools)), slots=self._slots)
+        self._sources = (
+            self._own,
+            *(item for item in items if not isinstance(item, FunctionTool)),
+            ResultSource(self._blobs),
+        )
+        executors, known = _collect(self._sources)
+        self.surface = Surface(tools=known, revision=_revision(known.values()))
+        record = Record(self._clock)
+        self._wheel = Wheel(self._clock)
+        factories = (
+            ValidateFactory(),
+            GuardFactory(repeats=repeats),
+            OrderFactory(),
+            RetryFactory(clock=self._clock, chance=chance),
+            AdmitFactory(self._slots),
+            DeadlineFactory(self._wheel, grace=grace),
+            BoundFactory(self._blobs),
+        )
+        resolve = Resolve(self.surface, stacks(self.surface, executors, factories))
+        self._handler: Handler = compose([record, resolve], resolve.refuse)
+        self._record = record
+
+    def session(
+        self,
+        principal: Principal = ANYONE,
+        *,
+        id: str | None = None,
+        strict: bool = False,
+        max_calls: int | None = None,
+        labels: frozenset[str] = frozenset(),
+    ) -> Session:
+        """Begin a session.
+
+        Args:
+            principal: On whose behalf calls are made.
+            id: The session's id, part of every key; a random one by default.
+            strict: Whether arguments that need a repair are refused instead of repaired.
+            max_calls: How many calls the session may make; no bound by default.
+            labels: What the session has seen before.
+
+        Returns:
+            A session over this gate's tools.
+        """
+        state = SessionState(
+            id=id or uuid.uuid4().hex,
+            principal=principal,
+            revision=self.surface.revision,
+            labels=labels,
+        )
+        return Session(self, state, strict=strict, max_calls=max_calls)
+
+    def restore(
+        self, state: SessionState, *, strict: bool = False, max_calls: int | None = None
+    ) -> Session:
+        """Continue a session from its state, in this or another process.
+
+        Args:
+            state: What `Session.state` gave.
+            strict: As in `session`.
+            max_calls: As in `session`; counted from here.
+
+        Raises:
+            MisuseError: The state belongs to another set of tools.
+        """
+        if state.revision != self.surface.revision:
+            raise MisuseError(
+                f"Session {state.id} was pinned to tools {state.revision}, this gate serves "
+                f"{self.surface.revision}. Restore it on a gate with the tools it began with."
+            )
+        return Session(self, state, strict=strict, max_calls=max_calls)
+
+    async def close(self) -> None:
+        """Let worker threads end."""
+        self._own.close()
+
+    def close_blocking(self) -> None:
+        """Let worker threads and the loop of the blocking twins end."""
+        self._own.close()
+        self._portal.close()
+
+    def _refusing(self, error: RefusedError) -> Handler:
+        async def refuse(call: ToolCall) -> ToolResult:
+            return ToolResult(status=Status.ERROR, error=error, attempts=0)
+
+        return compose([self._record], refuse)
+
+    def _emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - the boundary to a listener: it may only look
+                _log.exception("A listener failed on %s.", type(event).__name__)
+
+    def _attach(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is None or self._loop.is_closed():
+            self._loop = loop
+        elif self._loop is not loop:
+            raise MisuseError(
+                "This gate is in use on another event loop. Make one gate per loop, or use the "
+                "blocking methods only."
+            )
+
+
+class Session:
+    """One conversation: a principal, a pinned set of tools, a turn counter and budgets."""
+
+    def __init__(
+        self, gate: Gate, state: SessionState, *, strict: bool, max_calls: int | None
+    ) -> None:
+        """Begin or continue; use `Gate.session` or `Gate.restore`.
+
+        Args:
+            gate: The path.
+            state: What survives a restart.
+            strict: Whether repairs are refused.
+            max_calls: How many calls may be made; None for no bound.
+        """
+        who = state.principal
+        self._gate = gate
+        self._handler = gate._handler
+        self._state = state
+        self._turn = state.turn
+        self._disclosed = set(state.disclosed)
+        self._visible: tuple[Tool, ...] | None = None
+        self._prefix = "/".join(quote(part, safe="") for part in (who.tenant, who.id, state.id))
+        self._scope = Scope(
+            session=state.id,
+            principal=who,
+            prefix=self._prefix,
+            emit=gate._emit,
+            strict=strict,
+            labels=state.labels,
+            disclose=self._disclose,
+            max_calls=max_calls,
+        )
+
+    @property
+    def state(self) -> SessionState:
+        """All of the session that must survive a restart."""
+        return replace(self._state, turn=self._turn, disclosed=frozenset(self._disclosed))
+
+    @property
+    def clock(self) -> Clock:
+        """The time that the path goes by."""
+        return self._gate._clock
+
+    @property
+    def wheel(self) -> Wheel:
+        """Where deadlines hang; it bounds whatever else belongs to the session."""
+        return self._gate._wheel
+
+    def tools(self, *, wire: str | None = None) -> tuple[Any, ...]:
+        """Return the tools to offer to a model.
+
+        Args:
+            wire: The name of a provider's wire, such as `openai`; by default our own `Tool`s.
+
+        Returns:
+            The same object until a tool is disclosed, so that prompts stay cacheable.
+
+        Raises:
+            SettingsError: There is no such wire.
+        """
+        if self._visible is None:
+            hidden = {READ_RESULT.name} - self._disclosed
+            self._visible = tuple(
+                tool for name, tool in self._gate.surface.tools.items() if name not in hidden
+            )
+        if wire is None:
+            return self._visible
+        return tuple(by_name(wire).encode_tools(self._visible))
+
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | str | bytes,
+        *,
+        id: str | None = None,
+        key: str | None = None,
+        timeout: float | None = None,
+    ) -> ToolResult:
+        """Make one call.
+
+        Args:
+            name: The tool.
+            arguments: JSON text or an object.
+            id: The call's id; made from the turn by default.
+            key: The caller's own name of the intent: the same key is the same intent.
+            timeout: Seconds it may execute, if less than the tool's own limit.
+
+        Returns:
+            The result; failures are values, see `ToolResult.unwrap`.
+
+        Raises:
+            MisuseError: The gate belongs to another event loop.
+        """
+        gate = self._gate
+        if gate._loop is not asyncio.get_running_loop():
+            gate._attach()
+        turn = self._turn = self._turn + 1
+        return await self._handler(
+            ToolCall(
+                id=id or f"call_{turn}",
+                key=f"{self._prefix}/{turn}/0" if key is None else f"{self._prefix}//{key}",
+                name=name,
+                arguments=arguments,
+                scope=self._scope,
+                timeout=timeout,
+            )
+        )
+
+    def next_turn(self) -> int:
+        """Count a turn and return its number.
+
+        Whoever logs a model's answer before its calls run takes the number first: it is part of
+        their keys, and the same number after a crash makes them the same intents.
+        """
+        self._turn += 1
+        return self._turn
+
+    async def turn(
+        self,
+        calls: Sequence[CallPart],
+        *,
+        turn: int | None = None,
+        refused: Mapping[str, RefusedError] | None = None,
+    ) -> Answer:
+        """Make the calls of one model turn.
+
+        Calls are admitted in the model's order; then reads run together and effects one after
+        another. A call that fails takes none of the others with it.
+
+        Args:
+            calls: As the model made them.
+            turn: The number that `next_turn` gave for them; a new one by default.
+            refused: Calls that are not to be made, by id, with the reason the model is told.
+
+        Returns:
+            Every call with its result, in the same order.
+        """
+        self._gate._attach()
+        number = self.next_turn() if turn is None else turn
+        make = self._maker(calls, number, {})
+        results = await self._run(make, range(len(calls)), _refusals(calls, refused or {}))
+        return _answer(calls, results, number)
+
+    async def answer(self, response: Any) -> Answer:
+        """Run every call in a provider's response.
+
+        Args:
+            response: The response object of a provider's SDK, or the same as a dict.
+
+        Returns:
+            The answer; its `messages` are in the provider's own form.
+
+        Raises:
+            ModelStreamError: The response belongs to no known wire.
+        """
+        codec = detect(response)
+        if codec is None:
+            raise ModelStreamError(
+                f"A {type(response).__name__} is no response of a known provider. Pass the SDK's "
+                "response object or its JSON as a dict."
+            )
+        answer = await self.turn(codec.decode_response(response).message.calls)
+        return _on_wire(answer, codec)
+
+    async def resume(self, answer: Answer, replies: Mapping[str, Any]) -> Answer:
+        """Complete calls that were waiting.
+
+        Args:
+            answer: An answer with waiting calls, of this session.
+            replies: What the waiting calls asked for, by call id.
+
+        Returns:
+            The answer with those calls completed, under the keys they had.
+
+        Raises:
+            MisuseError: A reply names no waiting call.
+        """
+        self._gate._attach()
+        waiting = {item.call.id for item in answer.waiting}
+        if stray := sorted(set(replies) - waiting):
+            raise MisuseError(f"No call waits under the id {', '.join(stray)}.")
+        calls = [item.call for item in answer.answered]
+        places = [place for place, call in enumerate(calls) if call.id in replies]
+        made = await self._run(self._maker(calls, answer.turn, replies), places, {})
+        results = dict(zip(places, made, strict=True))
+        final = [results.get(place, item.result) for place, item in enumerate(answer.answered)]
+        done = _answer(calls, final, answer.turn)
+        return _on_wire(done, by_name(answer.wire)) if answer.wire else done
+
+    def call_blocking(
+        self, name: str, arguments: Mapping[str, Any] | str | bytes, **options: Any
+    ) -> ToolResult:
+        """Make one call from code that cannot await; the blocking twin of `call`."""
+        return self._gate._portal.run(lambda: self.call(name, arguments, **options))
+
+    def answer_blocking(self, response: Any) -> Answer:
+        """Run every call in a response; the blocking twin of `answer`."""
+        return self._gate._portal.run(lambda: self.answer(response))
+
+    def _disclose(self, name: str) -> None:
+        if name not in self._disclosed:
+            self._disclosed.add(name)
+            self._visible = None
+
+    def _maker(self, calls: Sequence[CallPart], turn: int, replies: Mapping[str, Any]) -> _Make:
+        def make(place: int, together: Turn | None) -> ToolCall:
+            part = calls[place]
+            return ToolCall(
+                id=part.id,
+                key=f"{self._prefix}/{turn}/{place}",
+                name=part.name,
+                arguments=part.arguments,
+                scope=self._scope,
+                truncated=part.truncated,
+                turn=together,
+                reply=replies.get(part.id),
+            )
+
+        return make
+
+    async def _run(
+        self, make: _Make, places: Sequence[int], refused: Mapping[int, RefusedError]
+    ) -> list[ToolResult]:
+        if len(places) == 1 and not refused:
+            return [await self._handler(make(places[0], None))]
+
+        def begin(index: int, turn: Turn) -> tuple[Handler, ToolCall]:
+            place = places[index]
+            refusal = refused.get(place)
+            path = self._handler if refusal is None else self._gate._refusing(refusal)
+            return path, make(place, turn)
+
+        return await run_turn(len(places), begin)
+
+
+def _refusals(
+    calls: Sequence[CallPart], refused: Mapping[str, RefusedError]
+) -> dict[int, RefusedError]:
+    found: dict[int, RefusedError] = {}
+    seen: set[str] = set()
+    for place, call in enumerate(calls):
+        if call.id in seen:
+            found[place] = DuplicateCallError(
+                f"Another call of this turn has the id {call.id!r} too."
+            )
+        elif call.id in refused:
+            found[place] = refused[call.id]
+        seen.add(call.id)
+    return found
+
+
+def _functions(items: Iterable[object]) -> list[FunctionTool[..., Any]]:
+    functions: list[FunctionTool[..., Any]] = []
+    for item in items:
+        if isinstance(item, FunctionTool):
+            functions.append(cast("FunctionTool[..., Any]", item))
+        elif not (hasattr(item, "list") and hasattr(item, "call")):
+            raise DefinitionError(
+                f"{item!r} is neither a tool nor a source. Declare a function with @tool, "
+                "or unpack the list: Gate([*tools])."
+            )
+    return functions
+
+
+def _collect(sources: Iterable[Source]) -> tuple[dict[str, Handler], dict[str, Tool]]:
+    executors: dict[str, Handler] = {}
+    known: dict[str, Tool] = {}
+    for source in sources:
+        for tool in source.list():
+            if tool.name in known:
+                raise DefinitionError(
+                    f"Two tools are named {tool.name!r}. Give one of them another name."
+                )
+            known[tool.name] = tool
+            executors[tool.name] = source.call
+    return executors, known
+
+
+def _revision(tools: Iterable[Tool]) -> str:
+    return digest([asdict(tool) | {"tags": sorted(tool.tags)} for tool in tools])[:23]
+
+
+def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int) -> Answer:
+    answered = tuple(
+        Answered(call=call, result=result) for call, result in zip(calls, results, strict=True)
+    )
+    if any(result.status is Status.PENDING for result in results):
+        return Answer(answered=answered, turn=turn)
+    parts = tuple(
+        ResultPart(
+            call_id=item.call.id,
+            name=item.call.name,
+            text=item.result.text(),
+            content=item.result.content,
+            error=not item.result.ok,
+        )
+        for item in answered
+    )
+    return Answer(answered=answered, messages=(Message(role=Role.TOOL, parts=parts),), turn=turn)
+
+
+def _on_wire(answer: Answer, codec: Codec) -> Answer:
+    encoded = [part for message in answer.messages for part in codec.encode_message(message)]
+    return replace(answer, messages=tuple(encoded), wire=codec.name)

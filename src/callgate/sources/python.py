@@ -1,0 +1,149 @@
+"""Python functions as tools: the end of the path for most calls."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+import orjson
+
+from callgate.errors import CallError, ResultError, ToolRaisedError
+from callgate.schema.bind import binder, encode
+from callgate.stages.admit import Slots
+from callgate.tool import FunctionTool
+from callgate.types import CallContext, Pending, Status, Tool, ToolCall, ToolResult
+
+__all__ = ["PythonSource"]
+
+_SHOWN = 500  # characters of a foreign error that are repeated
+
+_SCALARS = frozenset((str, int, bool, type(None)))
+
+_Keywords: TypeAlias = Callable[[ToolCall], dict[str, Any]]
+_Invoke: TypeAlias = Callable[[ToolCall], Awaitable[Any]]
+
+
+class PythonSource:
+    """Executes functions declared with `@tool`.
+
+    An async function is awaited where it stands. A sync function runs in a worker thread, unless
+    it is declared cheap; a thread cannot be stopped, so after a deadline it keeps its slot until
+    it ends.
+    """
+
+    def __init__(
+        self, functions: Sequence[FunctionTool[..., Any]], *, slots: Slots, threads: int = 32
+    ) -> None:
+        """Keep the functions.
+
+        Args:
+            functions: What `@tool` made.
+            slots: Where threads that outlive their call keep their slot.
+            threads: How many sync functions may run at once; defaults to 32.
+        """
+        self._functions = {function.tool.name: function for function in functions}
+        self._ready: dict[str, _Invoke] = {}
+        self._slots = slots
+        self._threads = threads
+        self._pool: concurrent.futures.ThreadPoolExecutor | None = None
+
+    def list(self) -> Sequence[Tool]:
+        """Return the tools in the order they were given."""
+        return [function.tool for function in self._functions.values()]
+
+    def close(self) -> None:
+        """Let idle threads end; a thread that still runs is not waited for."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        """Execute the function behind `call`.
+
+        Raises:
+            CallError: The function failed; an undeclared error comes as `ToolRaisedError`.
+        """
+        name = call.name
+        invoke = self._ready.get(name)
+        if invoke is None:
+            invoke = self._ready[name] = self._prepare(self._functions[name])
+        try:
+            value = await invoke(call)
+        except CallError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the boundary to the tool's own code
+            raise ToolRaisedError(f"{name} raised {type(exc).__name__}: {_short(exc)}") from exc
+        if isinstance(value, Pending):
+            return ToolResult(status=Status.PENDING, pending=value)
+        try:
+            body = encode(value)
+        except (TypeError, ValueError, RecursionError) as exc:
+            raise ResultError(
+                f"{name} returned a {type(value).__name__} that is not JSON: {_short(exc)}"
+            ) from exc
+        # What the caller gets is what the model reads, and shares nothing with the tool's own data.
+        if type(value) not in _SCALARS:
+            value = orjson.loads(body)
+        return ToolResult(status=Status.OK, value=value, body=body)
+
+    def _prepare(self, function: FunctionTool[..., Any]) -> _Invoke:
+        keywords = _keywords(function)
+        run = function.function
+        if function.signature.is_async:
+            return lambda call: run(**keywords(call))
+        if function.cheap:
+            return functools.partial(_at_once, run, keywords)
+        return functools.partial(self._in_thread, run, keywords)
+
+    async def _in_thread(
+        self,
+        run: Callable[..., Any],
+        keywords: _Keywords,
+        call: ToolCall,
+    ) -> Any:
+        if self._pool is None:
+            self._pool = concurrent.futures.ThreadPoolExecutor(
+                self._threads, thread_name_prefix="callgate-tool"
+            )
+        work = self._pool.submit(run, **keywords(call))
+        try:
+            return await asyncio.wrap_future(work)
+        except asyncio.CancelledError:
+            # Cancelling has reached the future; only a thread that had begun is still running.
+            if not work.cancelled() and not work.done():
+                self._slots.hold(call.name, work, asyncio.get_running_loop())
+            raise
+
+
+async def _at_once(run: Callable[..., Any], keywords: _Keywords, call: ToolCall) -> Any:
+    return run(**keywords(call))
+
+
+def _keywords(function: FunctionTool[..., Any]) -> _Keywords:
+    bind = binder(function.signature.rich)
+    name = function.signature.context_parameter
+    if name is None:
+        return lambda call: bind(call.arguments)
+    return lambda call: {**bind(call.arguments), name: _context(call)}
+
+
+def _context(call: ToolCall) -> CallContext:
+    limit = call.tool.limits.timeout if call.tool is not None else None
+    bounds = [bound for bound in (limit, call.timeout) if bound is not None]
+    return CallContext(
+        key=call.key,
+        principal=call.scope.principal,
+        session=call.scope.session,
+        attempt=call.attempt,
+        timeout=min(bounds) if bounds else None,
+        labels=call.scope.labels,
+        reply=call.reply,
+    )
+
+
+def _short(exc: BaseException) -> str:
+    text = str(exc)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."

@@ -1,0 +1,175 @@
+"""`order`: calls of a turn are admitted in its order; then reads run together, effects in turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from callgate.errors import NotExecutedError
+from callgate.pipeline import Handler, Stage
+from callgate.types import Decision, Effect, Status, Surface, Tool, ToolCall, ToolResult
+
+__all__ = ["Order", "OrderFactory", "Turn", "run_turn"]
+
+
+class Turn:
+    """Where the calls of one model turn meet: the barrier between admission and execution.
+
+    Each call that is admitted, or ends before, starts the next one; the last one opens the
+    barrier. Behind it reads run at once. An effect waits for the effects before it, and once one
+    of them did not succeed every later one is refused.
+    """
+
+    __slots__ = ("_arrived", "_before", "_failed", "_next", "_open", "_size", "_together")
+
+    def __init__(self, size: int, start_next: Callable[[], None]) -> None:
+        """Prepare for `size` calls.
+
+        Args:
+            size: How many calls the turn has.
+            start_next: Starts the next call of the turn; called after each admission but the
+                last.
+        """
+        self._size = size
+        self._arrived: set[str] = set()
+        self._next = start_next
+        self._open = asyncio.get_running_loop().create_future()
+        self._before: asyncio.Future[None] | None = None
+        self._together: dict[str, asyncio.Future[None]] = {}
+        self._failed = ""
+
+    def arrive(self, call: ToolCall) -> None:
+        """Count `call` as admitted or ended, whichever comes first."""
+        if call.key in self._arrived:
+            return
+        self._arrived.add(call.key)
+        if len(self._arrived) < self._size:
+            self._next()
+        elif not self._open.done():
+            self._open.set_result(None)
+
+    async def enter(self, call: ToolCall) -> ToolResult | None:
+        """Wait until `call` may execute; return its refusal if it may not."""
+        tool = call.tool
+        waits: list[asyncio.Future[None]] = []
+        effect = tool is not None and tool.effect is not Effect.READ
+        if tool is not None and effect:
+            waits = self._queue(call, tool)
+        self.arrive(call)
+        await asyncio.shield(self._open)
+        for earlier in waits:
+            await asyncio.shield(earlier)
+        if self._failed and effect:
+            return self._refuse(call)
+        return None
+
+    def _queue(self, call: ToolCall, tool: Tool) -> list[asyncio.Future[None]]:
+        waits = [self._before] if self._before is not None else []
+        mine: asyncio.Future[None] = self._open.get_loop().create_future()
+        if not tool.parallel:
+            waits.extend(self._together.values())
+            self._before = mine
+        self._together[call.key] = mine
+        return waits
+
+    def leave(self, call: ToolCall, result: ToolResult | None) -> None:
+        """Let the effects behind `call` go on, or stop them if it did not succeed."""
+        mine = self._together.get(call.key)
+        if mine is None:
+            return
+        if not self._failed and (result is None or result.status is not Status.OK):
+            self._failed = call.name
+        if not mine.done():
+            mine.set_result(None)
+
+    def _refuse(self, call: ToolCall) -> ToolResult:
+        error = NotExecutedError(
+            f"{call.name} was not executed because {self._failed}, "
+            "called before it in the same turn, did not succeed."
+        )
+        call.scope.emit(Decision(call=call, stage="order", verdict="refused", reason=error.message))
+        return ToolResult(status=Status.ERROR, error=error, attempts=0)
+
+
+async def run_turn(
+    size: int, begin: Callable[[int, Turn], tuple[Handler, ToolCall]]
+) -> list[ToolResult]:
+    """Take all calls of one turn down the path.
+
+    Args:
+        size: How many calls the turn has.
+        begin: Gives for each place the call, bound to the turn, and the path it takes.
+
+    Returns:
+        The results, by place. A call that fails takes none of the others with it.
+    """
+    return await _Running(size, begin).results()
+
+
+class _Running:
+    """The calls of one turn while they run: one task each, so that they can wait for each other."""
+
+    def __init__(self, size: int, begin: Callable[[int, Turn], tuple[Handler, ToolCall]]) -> None:
+        self._begin = begin
+        self._turn = Turn(size, self._start)
+        self._tasks: list[asyncio.Task[ToolResult]] = []
+        self._given_up = size == 0
+
+    async def results(self) -> list[ToolResult]:
+        self._start()
+        try:
+            # The list grows while its first tasks are awaited: each admission starts the next.
+            return [await task for task in self._tasks]
+        finally:
+            self._given_up = True
+            if rest := [task for task in self._tasks if not task.done()]:
+                for task in rest:
+                    task.cancel()
+                await asyncio.wait(rest)
+
+    def _start(self) -> None:
+        if not self._given_up:
+            handler, call = self._begin(len(self._tasks), self._turn)
+            task = asyncio.get_running_loop().create_task(self._one(handler, call))
+            self._tasks.append(task)
+
+    async def _one(self, handler: Handler, call: ToolCall) -> ToolResult:
+        try:
+            return await handler(call)
+        except asyncio.CancelledError:
+            self._given_up = True
+            raise
+        finally:
+            self._turn.arrive(call)
+
+
+class Order:
+    """Waits for the call's turn, if it belongs to one."""
+
+    __slots__ = ()
+
+    async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
+        """Wait, execute, and let the next effect go on."""
+        turn = call.turn
+        if turn is None:
+            return await call_next(call)
+        result: ToolResult | None = None
+        try:
+            result = await turn.enter(call)
+            if result is None:
+                result = await call_next(call)
+            return result
+        finally:
+            turn.leave(call, result)
+
+
+class OrderFactory:
+    """Orders every tool; one stage serves all, because it keeps nothing."""
+
+    def __init__(self) -> None:
+        """Make the one stage."""
+        self._stage = Order()
+
+    def for_tool(self, tool: Tool, surface: Surface) -> Stage | None:
+        """Return the ordering stage."""
+        return self._stage

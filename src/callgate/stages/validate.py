@@ -1,0 +1,83 @@
+"""`validate`: from what the model wrote to canonical arguments, or to an error it can act on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from callgate.errors import ArgumentsError
+from callgate.pipeline import Handler, Stage
+from callgate.schema.arguments import prepare
+from callgate.schema.check import Checker
+from callgate.types import (
+    Decision,
+    Effect,
+    Repaired,
+    Status,
+    Surface,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+
+__all__ = ["Validate", "ValidateFactory"]
+
+
+class Validate:
+    """Parses, repairs, fills in defaults and checks; every later stage sees only the outcome."""
+
+    __slots__ = ("_checker", "_limit", "_tool")
+
+    def __init__(self, tool: Tool) -> None:
+        """Keep the tool; its schema is compiled when it is first called.
+
+        Args:
+            tool: The tool whose arguments are judged.
+        """
+        self._tool = tool
+        self._checker = Checker(tool.parameters)
+        self._limit = tool.limits.argument_bytes
+
+    async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
+        """Pass on the call with canonical arguments, or refuse it."""
+        tool = self._tool
+        try:
+            prepared = prepare(
+                self._checker,
+                call.arguments,
+                effect=tool.effect is not Effect.READ,
+                strict=call.scope.strict,
+                truncated=call.truncated,
+                limit=self._limit,
+            )
+        except ArgumentsError as error:
+            error.__traceback__ = None
+            return _refuse(call, error)
+        known = ToolCall(
+            id=call.id,
+            key=call.key,
+            name=call.name,
+            arguments=prepared.value,
+            scope=call.scope,
+            tool=tool,
+            body=prepared.body,
+            timeout=call.timeout,
+            turn=call.turn,
+            reply=call.reply,
+        )
+        if not prepared.repairs:
+            return await call_next(known)
+        call.scope.emit(Repaired(call=known, repairs=prepared.repairs))
+        return replace(await call_next(known), repairs=prepared.repairs)
+
+
+def _refuse(call: ToolCall, error: ArgumentsError) -> ToolResult:
+    call.scope.emit(Decision(call=call, stage="validate", verdict="refused", reason=error.message))
+    return ToolResult(status=Status.ERROR, error=error, attempts=0)
+
+
+class ValidateFactory:
+    """Validates the arguments of every tool."""
+
+    def for_tool(self, tool: Tool, surface: Surface) -> Stage | None:
+        """Return the validating stage of `tool`."""
+        return Validate(tool)
