@@ -65,7 +65,7 @@ check: $(VENV)/.dev-stamp  ## format, lint, types, layers, the house rules
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/pyright
-	$(VENV)/bin/lint-imports --no-cache
+	$(VENV)/bin/lint-imports --no-logo --no-cache
 	$(PY) -m pytest tests/house -q -n $(JOBS) -p no:cacheprovider
 
 .PHONY: test

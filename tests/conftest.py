@@ -5,7 +5,6 @@
 
 import os
 import re
-import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Generator, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.guard import network
+import network_guard
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = tomllib.loads((ROOT / "tests/house/limits.toml").read_text())
@@ -26,7 +25,7 @@ _NAMES_WHAT_IS_MISSING = re.compile(r"needs \S+|could not import '\S+'")
 
 # ------------------------------------------------------------------ the machine a test sees
 
-sys.addaudithook(network.refuse)
+network_guard.install()
 os.environ["PYTHONPATH"] = os.pathsep.join(
     filter(None, [str(ROOT / "tests/guard"), os.environ.get("PYTHONPATH")])
 )
@@ -47,10 +46,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "callgate")
 @pytest.fixture(autouse=True)
 def _network_is_loopback() -> Iterator[None]:
     """Fail a test whose code swallowed a refused connection."""
-    network.blocked.clear()
+    network_guard.blocked.clear()
     yield
-    tried = list(network.blocked)
-    network.blocked.clear()
+    tried = list(network_guard.blocked)
+    network_guard.blocked.clear()
     assert not tried, f"reached for the network: {tried}"
 
 

@@ -1,7 +1,5 @@
 """Put the network guard into Python processes that tests start (found through PYTHONPATH)."""
 
-import sys
+import network_guard
 
-from network import refuse
-
-sys.addaudithook(refuse)
+network_guard.install()

@@ -124,12 +124,12 @@ def _imported(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.lineno, node.module
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
 def late_imports(folder: Path) -> dict[str, list[str]]:
-    """What functions import: name of the module, and where."""
+    """What functions import: full name of the module or of the name in it, and where."""
     found: dict[str, list[str]] = {}
     for path in python_files(folder):
         tree = _tree(path)
@@ -137,6 +137,16 @@ def late_imports(folder: Path) -> dict[str, list[str]]:
         for line, name in sorted(set(_imported(ast.walk(tree))) - early):
             found.setdefault(name, []).append(f"{path}:{line}")
     return found
+
+
+def unlisted(names: Iterable[str], listed: Iterable[str]) -> set[str]:
+    """The names that are neither listed nor inside a listed module."""
+    modules = tuple(listed)
+    return {
+        name
+        for name in names
+        if not any(name == module or name.startswith(f"{module}.") for module in modules)
+    }
 
 
 def foreign_imports(

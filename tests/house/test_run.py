@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import network_guard
 from tests.conftest import ROOT
-from tests.guard import network
 
 Run = Callable[..., tuple[int, str]]
 
@@ -81,12 +81,12 @@ def test_a_python_process_that_a_test_starts_is_guarded():
     "host", ["127.0.0.1", "127.8.8.8", "::1", "localhost", b"localhost", None, ""]
 )
 def test_loopback_is_own(host: object):
-    assert network.is_own(host)
+    assert network_guard.is_own(host)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "10.0.0.1", "fe80::1%eth0", "callgate.example"])
 def test_everything_else_is_not(host: str):
-    assert not network.is_own(host)
+    assert not network_guard.is_own(host)
 
 
 def test_loopback_and_unix_sockets_pass_the_guard(tmp_path: Path):
@@ -100,7 +100,7 @@ def test_loopback_and_unix_sockets_pass_the_guard(tmp_path: Path):
         server.bind(path)
         server.listen()
         client.connect(path)
-    assert network.blocked == []
+    assert network_guard.blocked == []
 
 
 SKIP = "import pytest\ndef test_a():\n    pytest.skip({reason!r})\n"

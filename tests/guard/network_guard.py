@@ -7,7 +7,9 @@ take it off. Only the standard library is used, so that child processes can load
 
 import ipaddress
 import socket
+import sys
 from collections.abc import Sequence
+from functools import cache
 
 _EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"})
 _OWN_NAMES = frozenset({"", "localhost", "ip6-localhost"})
@@ -56,3 +58,9 @@ def refuse(event: str, args: tuple[object, ...]) -> None:
         f"tests reach nothing but loopback: {event} to {host!r} was refused;"
         " serve it on 127.0.0.1 in the test"
     )
+
+
+@cache
+def install() -> None:
+    """Put the guard on this process, once and for good."""
+    sys.addaudithook(refuse)
