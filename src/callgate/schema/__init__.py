@@ -1,0 +1,1 @@
+"""JSON Schema: read from Python, checked, repaired, brought into canonical form. No I/O."""
