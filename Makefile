@@ -104,7 +104,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-ve
 lock: $(VENV)/.dev-stamp  ## resolve requirements/*.txt anew
 	$(COMPILE) pyproject.toml --all-extras --group dev --upgrade --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra all requirements/build.in --constraint requirements/dev.txt --output-file requirements/run.txt
-	$(COMPILE) pyproject.toml requirements/oldest.in --resolution lowest-direct --output-file requirements/oldest.txt
+	$(COMPILE) pyproject.toml requirements/oldest.in --resolution lowest-direct --upgrade --output-file requirements/oldest.txt
 
 .PHONY: system
 system:  ## Debian packages the tests need (as root)
