@@ -1,0 +1,210 @@
+"""What a schema must be before anything is checked against it: closed, shallow, well-founded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin
+
+import orjson
+
+from callgate.errors import DefinitionError
+
+__all__ = ["MAX_SCHEMA_DEPTH", "Definition", "subschemas"]
+
+MAX_SCHEMA_DEPTH = 64
+"""Subschemas that may stand inside each other."""
+
+_ONE = (
+    "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not",
+    "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
+)  # fmt: skip
+_MANY = ("allOf", "anyOf", "items", "oneOf", "prefixItems")
+_NAMED = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
+_SAME_VALUE_ONE = ("else", "if", "not", "then")
+_SAME_VALUE_MANY = ("allOf", "anyOf", "oneOf")
+_KNOWN = "https://json-schema.org/draft/"
+
+Located = tuple[str, Any]
+
+
+def subschemas(schema: dict[str, Any]) -> Iterator[Located]:
+    """Yield the schemas directly inside `schema`, each with the keyword that holds it."""
+    for keyword in _ONE:
+        if isinstance(inner := schema.get(keyword), dict):
+            yield keyword, inner
+    for keyword in _MANY:
+        if isinstance(inner := schema.get(keyword), list):
+            yield from ((keyword, item) for item in inner)
+    for keyword in _NAMED:
+        if isinstance(inner := schema.get(keyword), dict):
+            yield from ((keyword, item) for item in inner.values())
+
+
+class Definition:
+    """A schema whose references are known to lead somewhere, and not in circles.
+
+    Attributes:
+        schema: The schema itself.
+        defaults: Names of its own properties that have a default, with the default's JSON text.
+        deep_defaults: Whether there are defaults anywhere else in it.
+
+    Args:
+        schema: A JSON Schema 2020-12 object; not copied, treat it as frozen.
+
+    Raises:
+        DefinitionError: Not JSON, nested more than 64 schemas deep, a `$ref` that leaves the
+            document or leads nowhere, or one that comes back to itself without descending into
+            the value.
+    """
+
+    __slots__ = ("_anchors", "_bases", "_resources", "deep_defaults", "defaults", "schema")
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self.schema = schema
+        self.deep_defaults = False
+        self._bases: dict[int, str] = {}
+        self._resources: dict[str, Any] = {"": schema}
+        self._anchors: dict[tuple[str, str], Any] = {}
+        try:
+            orjson.dumps(schema)
+        except TypeError as error:
+            raise DefinitionError(f"The schema is not JSON: {error}.") from error
+        self.defaults = _defaults(schema)
+        referring = self._index(schema, "")
+        if not referring:
+            # Most schemas refer to nothing; they need no index, and tools come in thousands.
+            self._bases, self._resources, self._anchors = {}, {}, {}
+            return
+        # A reference may lead to a place that no keyword of ours holds, such as
+        # `#/components/x`; what stands there is indexed when it is met.
+        for holder in referring:
+            for target in self.targets(holder):
+                referring += self._index(target, self._bases[id(holder)])
+        self._refuse_circles(referring)
+
+    def targets(self, schema: dict[str, Any]) -> list[Any]:
+        """Return what the references of `schema` itself lead to.
+
+        Args:
+            schema: A schema of this document.
+
+        Raises:
+            DefinitionError: A reference leads nowhere, or out of the document.
+        """
+        found: list[Any] = []
+        for keyword in ("$ref", "$dynamicRef"):
+            reference = schema.get(keyword)
+            if isinstance(reference, str):
+                target = self._resolve(reference, self._bases[id(schema)])
+                found += [] if target is None else [target]
+        return found
+
+    def _index(self, schema: Any, base: str) -> list[dict[str, Any]]:
+        referring: list[dict[str, Any]] = []
+        waiting: list[tuple[Any, str, int]] = [(schema, base, 1)]
+        while waiting:
+            inner, base, depth = waiting.pop()
+            if not isinstance(inner, dict) or id(inner) in self._bases:
+                continue
+            if depth > MAX_SCHEMA_DEPTH:
+                raise DefinitionError(
+                    f"The schema nests more than {MAX_SCHEMA_DEPTH} schemas; make it flatter, or "
+                    "let it refer to `$defs`."
+                )
+            base = self._register(inner, base)
+            if "$ref" in inner or "$dynamicRef" in inner:
+                referring.append(inner)
+            waiting += [(item, base, depth + 1) for _, item in subschemas(inner)]
+        return referring
+
+    def _register(self, schema: dict[str, Any], base: str) -> str:
+        if isinstance(name := schema.get("$id"), str):
+            base = urldefrag(urljoin(base, name)).url
+            self._resources[base] = schema
+        for keyword in ("$anchor", "$dynamicAnchor"):
+            if isinstance(name := schema.get(keyword), str):
+                self._anchors[base, name] = schema
+        if "default" in schema and all(
+            schema is not top for top in self.schema.get("properties", {}).values()
+        ):
+            self.deep_defaults = True
+        self._bases[id(schema)] = base
+        return base
+
+    def _resolve(self, reference: str, base: str) -> Any:
+        # urljoin cannot join a fragment to a urn.
+        full = base + reference if reference.startswith("#") else urljoin(base, reference)
+        url, fragment = urldefrag(full)
+        if url.startswith(_KNOWN):
+            return None
+        if url not in self._resources:
+            raise DefinitionError(
+                f"The schema refers to {reference!r}, which is not in it. Schemas are never "
+                "fetched: put the definition into `$defs` and refer to it by `#/$defs/...`."
+            )
+        fragment = unquote(fragment)
+        if not fragment or fragment.startswith("/"):
+            return _follow(self._resources[url], fragment, reference)
+        if (url, fragment) in self._anchors:
+            return self._anchors[url, fragment]
+        raise DefinitionError(f"The schema refers to {reference!r}, which leads nowhere.")
+
+    def _same_value(self, schema: dict[str, Any]) -> list[Any]:
+        """Return the schemas that apply to the very value to which `schema` applies."""
+        found = self.targets(schema)
+        found += [schema[keyword] for keyword in _SAME_VALUE_ONE if keyword in schema]
+        for keyword in _SAME_VALUE_MANY:
+            if isinstance(members := schema.get(keyword), list):
+                found += members
+        if isinstance(dependent := schema.get("dependentSchemas"), dict):
+            found += dependent.values()
+        return [inner for inner in found if isinstance(inner, dict) and id(inner) in self._bases]
+
+    def _refuse_circles(self, referring: list[dict[str, Any]]) -> None:
+        done: set[int] = set()
+        for start in referring:
+            path: dict[int, Iterator[Any]] = {}
+            schema: dict[str, Any] | None = start
+            while True:
+                if schema is not None and id(schema) in path:
+                    raise DefinitionError(
+                        "The schema refers to itself without descending into the value: "
+                        f"{_reference_of(start)!r} comes back to where it began."
+                    )
+                if schema is not None and id(schema) not in done:
+                    path[id(schema)] = iter(self._same_value(schema))
+                if not path:
+                    break
+                last = next(reversed(path))
+                schema = next(path[last], None)
+                if schema is None:
+                    del path[last]
+                    done.add(last)
+
+
+def _reference_of(schema: dict[str, Any]) -> str:
+    return str(schema.get("$ref", schema.get("$dynamicRef")))
+
+
+def _defaults(schema: dict[str, Any]) -> tuple[tuple[str, bytes], ...]:
+    properties: Any = schema.get("properties")
+    if not isinstance(properties, dict):
+        return ()
+    return tuple(
+        (name, orjson.dumps(inner["default"]))
+        for name, inner in properties.items()
+        if isinstance(inner, dict) and "default" in inner
+    )
+
+
+def _follow(document: Any, pointer: str, reference: str) -> Any:
+    for step in pointer.split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        try:
+            document = document[int(key) if isinstance(document, list) else key]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise DefinitionError(
+                f"The schema refers to {reference!r}, which leads nowhere."
+            ) from error
+    return document

@@ -1,0 +1,91 @@
+"""Regular expressions in schemas, each in bounded time.
+
+Nearly every pattern runs on an engine that is linear in the text. Patterns that look around or
+back cannot; for them the engine counts its steps, and texts beyond a bound are not tried at all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema_rs
+
+from callgate.errors import DefinitionError
+
+__all__ = ["LINEAR", "LONGEST", "STEPWISE", "bound_patterns"]
+
+LINEAR = jsonschema_rs.RegexOptions()
+"""Time linear in the text; no look-around, no back-references."""
+
+STEPWISE = jsonschema_rs.FancyRegexOptions(backtrack_limit=5_000)
+"""Everything ECMA 262 has; a match that takes more steps counts as a mismatch."""
+
+LONGEST = 2_048
+"""Characters of a text that a stepwise pattern is tried on: with the limit of steps, 10 ms."""
+
+_MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
+_NAMED = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
+_ONE = (
+    "additionalProperties", "contains", "else", "if", "items", "not",
+    "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
+)  # fmt: skip
+_INVERTING = ("if", "not")
+
+
+def bound_patterns(schema: Any, *, inverted: bool = False) -> Any:
+    """Return `schema` with every stepwise pattern kept to texts of at most 2,048 characters.
+
+    Args:
+        schema: A JSON Schema; it is not changed.
+        inverted: Whether a mismatch here may let a value pass. There a pattern that runs out of
+            steps would fail open, so it is refused.
+
+    Raises:
+        DefinitionError: A stepwise pattern under `not` or `if`, or as a name in
+            `patternProperties`, or one that is no regular expression at all.
+    """
+    if not isinstance(schema, dict):
+        return schema
+    bounded = {
+        keyword: _bound_inner(keyword, inner, inverted or keyword in _INVERTING)
+        for keyword, inner in schema.items()
+    }
+    for name in bounded.get("patternProperties", ()):
+        if not _is_linear(name):
+            raise DefinitionError(
+                f"The pattern {name!r} for property names looks around or back; only simple "
+                "regular expressions are checked in bounded time there."
+            )
+    pattern = bounded.get("pattern")
+    if isinstance(pattern, str) and not _is_linear(pattern):
+        if inverted:
+            raise DefinitionError(
+                f"The pattern {pattern!r} under `not` or `if` looks around or back; only simple "
+                "regular expressions are checked in bounded time there."
+            )
+        del bounded["pattern"]
+        guarded = {
+            "if": {"type": "string", "minLength": LONGEST + 1},
+            "then": {"maxLength": LONGEST},
+            "else": {"pattern": pattern},
+        }
+        bounded["allOf"] = [*bounded.get("allOf", ()), guarded]
+    return bounded
+
+
+def _bound_inner(keyword: str, inner: Any, inverted: bool) -> Any:
+    if keyword in _ONE:
+        return bound_patterns(inner, inverted=inverted)
+    if keyword in _MANY and isinstance(inner, list):
+        return [bound_patterns(item, inverted=inverted) for item in inner]
+    if keyword in _NAMED and isinstance(inner, dict):
+        return {name: bound_patterns(item, inverted=inverted) for name, item in inner.items()}
+    return inner
+
+
+def _is_linear(pattern: str) -> bool:
+    try:
+        jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=LINEAR)
+    except ValueError:
+        return False
+    return True
