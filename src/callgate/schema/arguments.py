@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple, cast
 
@@ -15,6 +15,7 @@ from callgate.schema.complete import complete, fill
 from callgate.schema.parse import MAX_BYTES, MAX_DEPTH, parse
 from callgate.schema.problems import MAX_PROBLEMS, explain, shown
 from callgate.schema.repair import repair
+from callgate.schema.values import is_object
 from callgate.types import Problem, Repair
 
 __all__ = ["Prepared", "prepare"]
@@ -24,6 +25,9 @@ _SHORT = 2 * MAX_DEPTH
 
 _MAX_DETAILS = 20
 """Problems kept for programs; the message tells fewer."""
+
+# Bytes as numbers: looking for one takes a tenth of the time of looking for a text of one byte.
+_BRACE, _BRACKET, _COLON, _PLUS, _POINT = b"{[:+."
 
 _loads = orjson.loads
 _dumps = orjson.dumps
@@ -47,7 +51,8 @@ class Prepared(NamedTuple):
     repairs: tuple[Repair, ...]
 
 
-_prepared = tuple.__new__
+# A third faster than the constructor, which is a Python function.
+_prepared = Prepared._make
 
 
 def prepare(
@@ -80,55 +85,54 @@ def prepare(
     # not sure of goes the slow way, which looks at everything again.
     plain = _read_plain(raw, limit)
     if plain is not None and checker.is_valid(plain[0]):
-        value, body = plain
         definition = checker.definition
         if not definition.deep_defaults:
             for name, _ in definition.defaults:
-                if name not in value:
-                    fill(checker, value)
-                    body = _dumps(value, option=_SORTED)
-                    break
-            return _prepared(Prepared, (value, body, ()))
+                if name not in plain[0]:
+                    fill(checker, plain[0])
+                    return Prepared(plain[0], _dumps(plain[0], option=_SORTED), ())
+            return plain
     return _prepare(checker, raw, closing=not effect and not truncated, strict=strict, limit=limit)
 
 
-def _read_plain(raw: Any, limit: int) -> tuple[dict[str, Any], bytes] | None:
+def _read_plain(raw: Any, limit: int) -> Prepared | None:
     """Return an object and its canonical text if certainly nothing was lost in reading it."""
     try:
         if type(raw) is not str:
             # What is not text becomes text first: the caller's object is copied, foreign values
             # and NaN are refused, and one way of reading remains.
-            raw = (_text_of(raw) if isinstance(raw, dict) else raw).decode()
+            raw = (_text_of(raw) if is_object(raw) else raw).decode()
         if len(raw) > limit:
             return None
-        value = _loads(raw)
+        value: Any = _loads(raw)
         body = _dumps(value, option=_SORTED)
     except (ValueError, TypeError, AttributeError):
         return None
-    if type(value) is not dict or len(body) > limit:
+    if not is_object(value) or len(body) > limit:
         return None
     # A key that occurs twice takes a colon away from the canonical text. Colons in strings
     # stand in both, unless the text has one as an escape.
     colons = raw.count(":")
-    if colons != len(value) and (colons != body.count(b":") or "\\u003" in raw):
+    if colons != len(value) and (colons != body.count(_COLON) or "\\u003" in raw):
         return None
-    if len(body) > _SHORT and body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+    if len(body) > _SHORT and body.count(_BRACE) + body.count(_BRACKET) > MAX_DEPTH:
         return None
     # An integer beyond 64 bits was read as a float, and every such float is integral; its text
     # has a point (1.0) or a plus (1e+22).
-    if (b"." in body or b"+" in body) and _has_integral_float(value):
+    if (_POINT in body or _PLUS in body) and _has_integral_float(value.values()):
         return None
-    return value, body
+    return _prepared((value, body, ()))
 
 
-def _has_integral_float(value: Any) -> bool:
-    inner = value.values() if isinstance(value, dict) else value
-    for item in inner:
-        kind = type(item)
+def _has_integral_float(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind: type[Any] = type(value)
         if kind is float:
-            if item.is_integer():
+            if value.is_integer():
                 return True
-        elif (kind is dict or kind is list) and _has_integral_float(item):
+        elif (kind is list and _has_integral_float(value)) or (
+            kind is dict and _has_integral_float(value.values())
+        ):
             return True
     return False
 
@@ -148,7 +152,7 @@ def _prepare(checker: Checker, raw: Any, *, closing: bool, strict: bool, limit: 
 
 
 def _text_of(raw: Any) -> bytes:
-    if not isinstance(raw, dict):
+    if not is_object(raw):
         raise MalformedArgumentsError(
             f"The arguments are of type {type(raw).__name__}; they must be JSON text or an object."
         )
@@ -168,8 +172,8 @@ def _has_no_number(value: Any) -> bool:
     """Tell whether NaN or an infinity is in a value that orjson could write."""
     if isinstance(value, float):
         return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(map(_has_no_number, cast("dict[Any, Any]", value).values()))
+    if is_object(value):
+        return any(map(_has_no_number, value.values()))
     return isinstance(value, list | tuple) and any(map(_has_no_number, cast("list[Any]", value)))
 
 
@@ -187,7 +191,7 @@ def _read(
     if not more and not checker.is_valid(meant):
         problems = checker.problems(meant)
         raise ArgumentsError(explain(problems), details=_details(problems))
-    if not isinstance(meant, dict):
+    if not is_object(meant):
         raise MalformedArgumentsError(
             f"The arguments are {shown(meant)}; they must be one JSON object."
         )

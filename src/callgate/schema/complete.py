@@ -17,6 +17,7 @@ from callgate.errors import MalformedArgumentsError
 from callgate.schema.check import Checker
 from callgate.schema.patterns import LINEAR
 from callgate.schema.problems import json_path, shown
+from callgate.schema.values import is_array, is_object
 from callgate.types import Repair
 
 __all__ = ["complete", "fill"]
@@ -89,11 +90,11 @@ class _Walk:
         for schema in schemas:
             self._collect(schema, value, found)
         known = found.values()
-        if isinstance(value, dict):
+        if is_object(value):
             self._fill(value, known)
             for name, inner in value.items():
                 value[name] = self.visit(inner, self._for_name(known, name), (*place, name))
-        elif isinstance(value, list):
+        elif is_array(value):
             for index, inner in enumerate(value):
                 value[index] = self.visit(inner, _for_index(known, index), (*place, index))
         elif isinstance(value, float) and value.is_integer() and any(map(_whole, known)):
@@ -130,7 +131,7 @@ class _Walk:
 
     def _default(self, schema: Any) -> bytes | None:
         """Return the JSON text of a default, which is never shared between calls."""
-        if not isinstance(schema, dict):
+        if not is_object(schema):
             return None
         if "default" in schema:
             return orjson.dumps(schema["default"])
@@ -139,7 +140,7 @@ class _Walk:
 
     def _collect(self, schema: Any, value: Any, found: dict[int, Schema]) -> None:
         """Add to `found` every schema that `schema` applies to `value`, each once."""
-        if not isinstance(schema, dict) or id(schema) in found:
+        if not is_object(schema) or id(schema) in found:
             return
         found[id(schema)] = schema
         for target in (*self._targets(schema), *schema.get("allOf", ())):
@@ -156,9 +157,9 @@ class _Walk:
             schema = waiting.pop()
             if not _suits_itself(schema, value):
                 return False
-            if isinstance(schema, dict) and id(schema) not in seen:
+            if is_object(schema) and id(schema) not in seen:
                 seen.add(id(schema))
-                if isinstance(value, dict):
+                if is_object(value):
                     inner = schema.get("properties", {}).items()
                     if not all(_suits_itself(held, value[n]) for n, held in inner if n in value):
                         return False
@@ -187,7 +188,7 @@ class _Walk:
 
 
 def _suits_itself(schema: Any, value: Any) -> bool:
-    if not isinstance(schema, dict):
+    if not is_object(schema):
         return schema is True
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
@@ -197,7 +198,7 @@ def _suits_itself(schema: Any, value: Any) -> bool:
         return False
     if "enum" in schema and value not in schema["enum"]:
         return False
-    return not isinstance(value, dict) or all(name in value for name in schema.get("required", ()))
+    return not is_object(value) or all(name in value for name in schema.get("required", ()))
 
 
 def _is(value: Any, name: str) -> bool:
@@ -211,9 +212,7 @@ def _is(value: Any, name: str) -> bool:
 def _whole(schema: Schema) -> bool:
     """Tell whether a schema takes integers and no other numbers."""
     types = schema.get("type")
-    return types == "integer" or (
-        isinstance(types, list) and "integer" in types and "number" not in types
-    )
+    return types == "integer" or (is_array(types) and "integer" in types and "number" not in types)
 
 
 def _for_index(schemas: Iterable[Schema], index: int) -> Iterator[Any]:

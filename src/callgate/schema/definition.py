@@ -9,6 +9,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 import orjson
 
 from callgate.errors import DefinitionError
+from callgate.schema.values import is_array, is_object
 
 __all__ = ["MAX_SCHEMA_DEPTH", "Definition", "subschemas"]
 
@@ -31,13 +32,13 @@ Located = tuple[str, Any]
 def subschemas(schema: dict[str, Any]) -> Iterator[Located]:
     """Yield the schemas directly inside `schema`, each with the keyword that holds it."""
     for keyword in _ONE:
-        if isinstance(inner := schema.get(keyword), dict):
+        if is_object(inner := schema.get(keyword)):
             yield keyword, inner
     for keyword in _MANY:
-        if isinstance(inner := schema.get(keyword), list):
+        if is_array(inner := schema.get(keyword)):
             yield from ((keyword, item) for item in inner)
     for keyword in _NAMED:
-        if isinstance(inner := schema.get(keyword), dict):
+        if is_object(inner := schema.get(keyword)):
             yield from ((keyword, item) for item in inner.values())
 
 
@@ -105,7 +106,7 @@ class Definition:
         waiting: list[tuple[Any, str, int]] = [(schema, base, 1)]
         while waiting:
             inner, base, depth = waiting.pop()
-            if not isinstance(inner, dict) or id(inner) in self._bases:
+            if not is_object(inner) or id(inner) in self._bases:
                 continue
             if depth > MAX_SCHEMA_DEPTH:
                 raise DefinitionError(
@@ -155,11 +156,11 @@ class Definition:
         found = self.targets(schema)
         found += [schema[keyword] for keyword in _SAME_VALUE_ONE if keyword in schema]
         for keyword in _SAME_VALUE_MANY:
-            if isinstance(members := schema.get(keyword), list):
+            if is_array(members := schema.get(keyword)):
                 found += members
-        if isinstance(dependent := schema.get("dependentSchemas"), dict):
+        if is_object(dependent := schema.get("dependentSchemas")):
             found += dependent.values()
-        return [inner for inner in found if isinstance(inner, dict) and id(inner) in self._bases]
+        return [inner for inner in found if is_object(inner) and id(inner) in self._bases]
 
     def _refuse_circles(self, referring: list[dict[str, Any]]) -> None:
         done: set[int] = set()
@@ -189,12 +190,12 @@ def _reference_of(schema: dict[str, Any]) -> str:
 
 def _defaults(schema: dict[str, Any]) -> tuple[tuple[str, bytes], ...]:
     properties: Any = schema.get("properties")
-    if not isinstance(properties, dict):
+    if not is_object(properties):
         return ()
     return tuple(
         (name, orjson.dumps(inner["default"]))
         for name, inner in properties.items()
-        if isinstance(inner, dict) and "default" in inner
+        if is_object(inner) and "default" in inner
     )
 
 
@@ -202,7 +203,7 @@ def _follow(document: Any, pointer: str, reference: str) -> Any:
     for step in pointer.split("/")[1:]:
         key = step.replace("~1", "/").replace("~0", "~")
         try:
-            document = document[int(key) if isinstance(document, list) else key]
+            document = document[int(key) if is_array(document) else key]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise DefinitionError(
                 f"The schema refers to {reference!r}, which leads nowhere."

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import orjson
 
 from callgate.errors import MalformedArgumentsError
+from callgate.schema.values import is_array, is_object
 from callgate.types import Repair
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "Parsed", "parse", "refuse_deep"]
@@ -96,9 +97,9 @@ def refuse_deep(value: Any) -> None:
 
 
 def _children(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
+    if is_object(value):
         yield from value.values()
-    elif isinstance(value, list):
+    elif is_array(value):
         yield from value
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from callgate.errors import DefinitionError
+from callgate.schema.values import is_array, is_object
 
 __all__ = ["LINEAR", "LONGEST", "STEPWISE", "bound_patterns"]
 
@@ -44,7 +45,7 @@ def bound_patterns(schema: Any, *, inverted: bool = False) -> Any:
         DefinitionError: A stepwise pattern under `not` or `if`, or as a name in
             `patternProperties`, or one that is no regular expression at all.
     """
-    if not isinstance(schema, dict):
+    if not is_object(schema):
         return schema
     bounded = {
         keyword: _bound_inner(keyword, inner, inverted or keyword in _INVERTING)
@@ -76,9 +77,9 @@ def bound_patterns(schema: Any, *, inverted: bool = False) -> Any:
 def _bound_inner(keyword: str, inner: Any, inverted: bool) -> Any:
     if keyword in _ONE:
         return bound_patterns(inner, inverted=inverted)
-    if keyword in _MANY and isinstance(inner, list):
+    if keyword in _MANY and is_array(inner):
         return [bound_patterns(item, inverted=inverted) for item in inner]
-    if keyword in _NAMED and isinstance(inner, dict):
+    if keyword in _NAMED and is_object(inner):
         return {name: bound_patterns(item, inverted=inverted) for name, item in inner.items()}
     return inner
 

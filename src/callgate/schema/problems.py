@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from callgate.schema.values import is_array, is_object
 from callgate.types import JsonSchema, Problem
 
-__all__ = ["describe", "explain", "json_path", "shown"]
+__all__ = ["MAX_PROBLEMS", "at", "describe", "explain", "json_path", "shown"]
 
 MAX_PROBLEMS = 5
 """Problems told in one message; the rest are counted."""
@@ -141,7 +141,7 @@ def _says_types(branches: Sequence[Sequence[Error]]) -> list[str] | None:
 def _problems(error: Error, schema: JsonSchema) -> Iterable[Problem]:
     keyword, path = error.kind.name, error.instance_path
     if keyword == "required":
-        yield _missing(error, _at(schema, error.schema_path[:-1]))
+        yield _missing(error, at(schema, error.schema_path[:-1]))
     elif unexpected := _unexpected(error):
         known = _known_names(schema, error)
         for name in unexpected:
@@ -159,8 +159,8 @@ def _missing(error: Error, holder: Any) -> Problem:
     return Problem(
         path=json_path([*error.instance_path, name]),
         got=_NOTHING,
-        allowed=_described(wanted) if isinstance(wanted, dict) else "a value",
-        nearest=wanted.get("default") if isinstance(wanted, dict) else None,
+        allowed=_described(wanted) if is_object(wanted) else "a value",
+        nearest=wanted.get("default") if is_object(wanted) else None,
     )
 
 
@@ -169,7 +169,7 @@ def _unexpected(error: Error) -> list[str]:
         return _value(error, "unexpected")
     # Where a schema declares no property at all, the validator speaks of a false schema.
     if error.kind.name == "falseSchema" and error.schema_path[-1:] == ["additionalProperties"]:
-        return list(error.instance) if isinstance(error.instance, dict) else []
+        return list(error.instance) if is_object(error.instance) else []
     return []
 
 
@@ -187,14 +187,14 @@ def _unknown(path: Sequence[Step], name: str, holder: Any, known: list[str]) -> 
 
 
 def _known_names(schema: JsonSchema, error: Error) -> list[str]:
-    holder = _at(schema, error.schema_path[:-1])
+    holder = at(schema, error.schema_path[:-1])
     names = _part(holder, "properties")
     present: Any = error.instance
-    return [name for name in names if name not in present] if isinstance(names, dict) else []
+    return [name for name in names if name not in present] if is_object(names) else []
 
 
 def _described(wanted: dict[str, Any]) -> str:
-    if isinstance(options := wanted.get("enum"), list):
+    if is_array(options := wanted.get("enum")):
         return f"one of {_listed(options)}"
     types = wanted.get("type")
     if isinstance(types, str):
@@ -202,7 +202,8 @@ def _described(wanted: dict[str, Any]) -> str:
     return "a value"
 
 
-def _at(schema: Any, steps: Iterable[Step]) -> Any:
+def at(schema: Any, steps: Iterable[Step]) -> Any:
+    """Return what stands at a place of a schema; None if nothing does."""
     for step in steps:
         schema = _part(schema, step)
     return schema
@@ -300,9 +301,10 @@ def _beside(value: Any, limit: Any, step: int) -> int | None:
 
 
 def _tell_multiple(error: Error) -> Words:
-    factor, value = _value(error, "multiple_of"), error.instance
-    whole = isinstance(value, int) and isinstance(factor, int) and math.isfinite(value)
-    return f"a multiple of {factor}", round(value / factor) * factor if whole else None
+    factor: Any = _value(error, "multiple_of")
+    value: Any = error.instance
+    whole = isinstance(value, int) and isinstance(factor, int)
+    return f"a multiple of {factor}", (value + factor // 2) // factor * factor if whole else None
 
 
 def _tell_pattern(error: Error) -> Words:

@@ -19,7 +19,8 @@ from callgate.errors import MalformedArgumentsError
 from callgate.schema.canonical import canonical
 from callgate.schema.check import Checker
 from callgate.schema.parse import parse, refuse_deep
-from callgate.schema.problems import json_path, shown
+from callgate.schema.problems import at, json_path, shown
+from callgate.schema.values import is_object
 from callgate.types import Repair
 
 __all__ = ["MAX_REPAIRS", "repair"]
@@ -105,7 +106,7 @@ class _Search:
         self, value: Any, done: tuple[Repair, ...], options: Iterable[list[Edits]]
     ) -> list[Outcome]:
         found: dict[bytes, Outcome] = {}
-        for edits in next((option for option in options if option), []):
+        for edits in next(filter(None, options), ()):
             candidate, repairs = _apply(value, edits)
             for outcome in self.outcomes(candidate, done + repairs):
                 found.setdefault(canonical(outcome[0]), outcome)
@@ -135,7 +136,7 @@ class _Search:
         return edits
 
     def _edit(self, error: Error) -> Edits | None:
-        place = tuple(error.instance_path)
+        place: Place = tuple(error.instance_path)
         match error.kind:
             case jsonschema_rs.ValidationErrorKind.Type():
                 return _at(place, self._convert(error.instance, set(error.kind.types), place))
@@ -143,8 +144,18 @@ class _Search:
                 return _at(place, _choose(error.instance, error.kind.options))
             case jsonschema_rs.ValidationErrorKind.Constant():
                 return _at(place, _choose(error.instance, [error.kind.expected_value]))
+            case jsonschema_rs.ValidationErrorKind.Required():
+                name = error.kind.property
+                return _at((*place, name), self._default(name, error.schema_path))
             case _:
                 return None
+
+    def _default(self, name: str, schema_path: Sequence[str | int]) -> _Edit | None:
+        """Return the default that the schema declares for a property it requires."""
+        holder = at(self._checker.schema, [*schema_path[:-1], "properties", name])
+        if not is_object(holder) or "default" not in holder:
+            return None
+        return _Edit("default", None, orjson.loads(orjson.dumps(holder["default"])))
 
     def _convert(self, value: Any, types: set[str], place: Place) -> _Edit | None:
         if isinstance(value, str):
@@ -220,7 +231,7 @@ def _choose(value: Any, options: Sequence[Any]) -> _Edit | None:
     same = [option for option in texts if option.casefold() == folded]
     if len(same) == 1:
         return _Edit("enum_case", value, same[0])
-    types: set[str] = set().union(*(_type(option) for option in options if option not in texts))
+    types = {name for option in options for name in _type(option)}
     read = None if texts else _read(value, types)
     if read is not None and canonical(read.after) in [canonical(option) for option in options]:
         return read
