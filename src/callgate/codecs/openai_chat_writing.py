@@ -1,0 +1,243 @@
+"""Writing OpenAI Chat Completions: tools and messages as JSON values and as bytes.
+
+What a message has that this wire has no place for is refused, never left out. Two things are
+arranged, because providers insist:
+
+- images and files of tool results follow in a user message after the last result of the turn;
+- an assistant message with calls and no text has `content: null`.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+import orjson
+
+from callgate.codecs.names import wire_name
+from callgate.codecs.openai_chat_reading import WIRE
+from callgate.errors import ModelRequestError
+from callgate.messages import CallPart, Message, Opaque, Part, ResultPart, Role
+from callgate.types import FilePart, ImagePart, Text, Tool
+
+__all__ = ["arranged", "dumped", "write_choice", "write_message", "write_tool"]
+
+_Item = TypeVar("_Item")
+
+_SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+_WORDS = frozenset({"auto", "none", "required"})
+
+
+def dumped(value: Any) -> bytes:
+    """Return JSON text of a part of a request.
+
+    Raises:
+        ModelRequestError: It is no JSON value.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as exc:
+        raise ModelRequestError(f"A part of the request is not JSON: {exc}") from exc
+
+
+def write_tool(tool: Tool) -> dict[str, Any]:
+    """Return the definition of a tool."""
+    function: dict[str, Any] = {"name": wire_name(tool.name)}
+    if tool.description:
+        function["description"] = tool.description
+    return {"type": "function", "function": function | {"parameters": tool.parameters}}
+
+
+def write_choice(choice: str) -> Any:
+    """Return `tool_choice`: a word, or the one tool that must be called."""
+    if choice in _WORDS:
+        return choice
+    return {"type": "function", "function": {"name": wire_name(choice)}}
+
+
+def arranged(
+    messages: Iterable[Message], write: Callable[[Message], tuple[list[_Item], list[_Item]]]
+) -> Iterator[_Item]:
+    """Return what is written of `messages`, with that of results which must wait after the turn."""
+    waiting: list[_Item] = []
+    for message in messages:
+        if waiting and message.role is not Role.TOOL:
+            yield from waiting
+            waiting = []
+        now, later = write(message)
+        yield from now
+        waiting += later
+    yield from waiting
+
+
+def write_message(
+    message: Message, model: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the wire's messages, and those that must wait until after the results of the turn.
+
+    Args:
+        message: Any message.
+        model: The model that will read it; empty keeps parts bound to any model.
+
+    Raises:
+        ModelRequestError: The wire has no place for a part of it.
+    """
+    match message.role:
+        case Role.ASSISTANT:
+            return [_assistant(message, model)], []
+        case Role.TOOL:
+            return _results(message)
+        case _:
+            return [{"role": message.role.value, "content": _content(message.parts)}], []
+
+
+# --- what people and the system say ---------------------------------------------------------
+
+
+def _content(parts: Iterable[Part]) -> Any:
+    written = [_content_part(part) for part in parts]
+    if not written:
+        return ""
+    if len(written) == 1 and written[0].get("type") == "text":
+        return written[0]["text"]
+    return written
+
+
+def _content_part(part: Part) -> dict[str, Any]:
+    match part:
+        case Text():
+            return {"type": "text", "text": part.text}
+        case ImagePart():
+            url = part.url or _data_url(part.media_type, part.data)
+            return {"type": "image_url", "image_url": {"url": url}}
+        case FilePart():
+            return _file(part)
+        case Opaque(wire="openai", data={"content": content}):
+            return content
+        case _:
+            raise ModelRequestError(
+                f"A {type(part).__name__} has no place in the content of a message."
+            )
+
+
+def _file(part: FilePart) -> dict[str, Any]:
+    if not part.data:
+        raise ModelRequestError(
+            f"This wire carries no file by reference ({part.name or part.media_type}): "
+            "give its bytes."
+        )
+    if form := _SOUNDS.get(part.media_type):
+        sound = {"data": b64encode(part.data).decode(), "format": form}
+        return {"type": "input_audio", "input_audio": sound}
+    file = {"filename": part.name or "file", "file_data": _data_url(part.media_type, part.data)}
+    return {"type": "file", "file": file}
+
+
+def _data_url(media_type: str, data: bytes) -> str:
+    return f"data:{media_type};base64,{b64encode(data).decode()}"
+
+
+# --- what tools answer ----------------------------------------------------------------------
+
+
+def _results(message: Message) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    results: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
+    for part in message.parts:
+        if not isinstance(part, ResultPart):
+            raise ModelRequestError(
+                f"A {type(part).__name__} has no place in a message of role tool."
+            )
+        results.append({"role": "tool", "tool_call_id": part.call_id, "content": part.text})
+        if part.content:
+            shown.append({"type": "text", "text": f"Content of the result of {part.call_id}:"})
+            shown += [_content_part(item) for item in part.content]
+    return results, [{"role": "user", "content": shown}] if shown else []
+
+
+# --- what the model said --------------------------------------------------------------------
+
+
+def _assistant(message: Message, model: str) -> dict[str, Any]:
+    written = _Assistant(model)
+    for part in message.parts:
+        written.add(part)
+    return written.message()
+
+
+class _Assistant:
+    """Puts the parts of an assistant message back where the wire had them."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._fields: dict[str, Any] = {}
+        self._content: list[dict[str, Any]] = []
+        self._calls: list[dict[str, Any]] = []
+        self._for_next_call: dict[str, Any] = {}
+        self._refusal = ""
+
+    def add(self, part: Part) -> None:
+        match part:
+            case Text():
+                # The text of a refusal was said once; its twin is for other wires.
+                if part.text != self._refusal:
+                    self._content.append({"type": "text", "text": part.text})
+            case CallPart():
+                self._call(part)
+            case Opaque():
+                if part.wire == WIRE and self._model in ("", part.model):
+                    self._opaque(cast("dict[str, Any]", part.data))
+            case _:
+                raise ModelRequestError(
+                    f"A {type(part).__name__} has no place in what an assistant says."
+                )
+
+    def message(self) -> dict[str, Any]:
+        content: Any = self._content or None
+        if len(self._content) == 1 and self._content[0].get("type") == "text":
+            content = self._content[0]["text"]
+        if content is None and not self._calls and not self._refusal:
+            content = ""
+        message = {"role": "assistant", "content": content, **self._fields}
+        if self._refusal:
+            message["refusal"] = self._refusal
+        if self._calls:
+            message["tool_calls"] = self._calls
+        return message
+
+    def _call(self, part: CallPart) -> None:
+        text = part.arguments if isinstance(part.arguments, str) else dumped(part.arguments)
+        function = {
+            "name": wire_name(part.name),
+            "arguments": text if isinstance(text, str) else text.decode(),
+        }
+        extra = self._for_next_call
+        self._for_next_call = {}
+        function |= extra.get("function", {})
+        call = {"id": part.id, "type": "function", **extra, "function": function}
+        self._calls.append(call)
+
+    def _opaque(self, data: Mapping[str, Any]) -> None:
+        for kind, value in data.items():
+            match kind:
+                case "message":
+                    self._fields |= _echoed(value)
+                case "content":
+                    self._content.append(value)
+                case "call":
+                    self._for_next_call = value
+                case "tool_call":
+                    self._calls.append(value)
+                case "refusal":
+                    self._refusal = value
+                case _:
+                    raise ModelRequestError(f"The wire {WIRE} has no opaque part {kind!r}.")
+
+
+def _echoed(fields: dict[str, Any]) -> dict[str, Any]:
+    audio: Any = fields.get("audio")
+    if not isinstance(audio, dict):
+        return fields
+    # Sound goes back by its id only.
+    return fields | {"audio": {"id": cast("dict[str, Any]", audio).get("id")}}
