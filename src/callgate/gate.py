@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, TypeAlias, cast
 from urllib.parse import quote
@@ -69,6 +69,7 @@ class Gate:
         *,
         listeners: Iterable[Listener] = (),
         repeats: int = 3,
+        observe: Collection[str] = (),
         grace: float = 5.0,
         clock: Clock | None = None,
         chance: Callable[[], float] = random.random,
@@ -79,13 +80,18 @@ class Gate:
             tools: Functions declared with `@tool`, and sources.
             listeners: Called with every event, in order.
             repeats: How often one call may give one result before it is refused.
+            observe: Names of deciding stages (`guard`) that only tell listeners what they would
+                refuse; all others enforce.
             grace: Seconds a started effect may go on after its caller left.
             clock: The time; defaults to the event loop's.
             chance: Draws from [0, 1) for the jitter of retries.
 
         Raises:
             DefinitionError: Two tools have one name, or something is no tool.
+            MisuseError: A stage is to observe that does not decide.
         """
+        if unknown := sorted(set(observe) - {"guard"}):
+            raise MisuseError(f"{', '.join(unknown)} cannot observe; only guard can.")
         self._clock = clock or LoopClock()
         self._listeners = tuple(listeners)
         self._portal = Portal()
@@ -104,7 +110,7 @@ class Gate:
         self._wheel = Wheel(self._clock)
         factories = (
             ValidateFactory(),
-            GuardFactory(repeats=repeats),
+            GuardFactory(repeats=repeats, enforce="guard" not in observe),
             OrderFactory(),
             RetryFactory(clock=self._clock, chance=chance),
             AdmitFactory(self._slots),

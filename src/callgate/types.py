@@ -469,6 +469,7 @@ class CallOpened:
     call: ToolCall
 
 
+@_assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallClosed:
     """A call has left the path.

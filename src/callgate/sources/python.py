@@ -20,6 +20,7 @@ __all__ = ["PythonSource"]
 
 _SHOWN = 500  # characters of a foreign error that are repeated
 
+_OK = Status.OK
 _SCALARS = frozenset((str, int, bool, type(None)))
 
 _Keywords: TypeAlias = Callable[[ToolCall], dict[str, Any]]
@@ -74,7 +75,7 @@ class PythonSource:
             value = await invoke(call)
         except CallError:
             raise
-        except Exception as exc:  # noqa: BLE001 - the boundary to the tool's own code
+        except Exception as exc:  # the boundary to the code of a tool
             raise ToolRaisedError(f"{name} raised {type(exc).__name__}: {_short(exc)}") from exc
         if isinstance(value, Pending):
             return ToolResult(status=Status.PENDING, pending=value)
@@ -87,12 +88,14 @@ class PythonSource:
         # What the caller gets is what the model reads, and shares nothing with the tool's own data.
         if type(value) not in _SCALARS:
             value = orjson.loads(body)
-        return ToolResult(status=Status.OK, value=value, body=body)
+        return ToolResult(status=_OK, value=value, body=body)
 
     def _prepare(self, function: FunctionTool[..., Any]) -> _Invoke:
+        run, signature = function.function, function.signature
+        if signature.is_async and not signature.rich and signature.context_parameter is None:
+            return lambda call: run(**call.arguments)
         keywords = _keywords(function)
-        run = function.function
-        if function.signature.is_async:
+        if signature.is_async:
             return lambda call: run(**keywords(call))
         if function.cheap:
             return functools.partial(_at_once, run, keywords)

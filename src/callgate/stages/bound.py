@@ -23,6 +23,9 @@ from callgate.types import Decision, Effect, Scope, Status, Surface, Tool, ToolC
 __all__ = ["Blobs", "Bound", "BoundFactory"]
 
 
+_OK = Status.OK  # a member is looked up through its metaclass, which a hot path feels
+
+
 class Blobs(Protocol):
     """Keeps what was too long to show."""
 
@@ -69,7 +72,7 @@ class Bound:
             error = InternalError(f"{self._name}: {type(exc).__name__}: {exc}"[:2000])
             error.__cause__ = exc
             return self._failed(error)
-        if result.status is not Status.OK:
+        if result.status is not _OK:
             return result
         if self._checker is not None and not self._checker.is_valid(result.value):
             result = self._broken(call, result, self._checker)

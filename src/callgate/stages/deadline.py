@@ -8,7 +8,9 @@ from callgate.errors import DeadlineError, InDoubtError
 from callgate.pipeline import Abandoned, Clock, Handler, Stage, Timer
 from callgate.types import Effect, Status, Surface, Tool, ToolCall, ToolResult
 
-__all__ = ["Deadline", "DeadlineFactory", "Wheel"]
+__all__ = ["Deadline", "DeadlineFactory", "Entry", "Wheel"]
+
+_current_task = asyncio.current_task
 
 
 class Entry:
@@ -17,22 +19,23 @@ class Entry:
     Attributes:
         task: The task that is cancelled when time is up.
         spoke: Where in the wheel it hangs.
-        before: How often the task had been asked to cancel before.
-        fired: Whether time was up.
+        before: How often others had asked the task to cancel when its time was up; None until
+            then.
     """
 
-    __slots__ = ("before", "fired", "spoke", "task")
+    # Filled by `Wheel.add`: an `__init__` would double what an entry costs.
+    task: asyncio.Task[object]
+    spoke: int
+    before: int | None = None
 
-    def __init__(self, task: asyncio.Task[object], spoke: int) -> None:
-        """Start an attempt of `task`."""
-        self.task = task
-        self.spoke = spoke
-        self.before = task.cancelling()
-        self.fired = False
+    def fire(self) -> None:
+        """Cancel the task: its time is up."""
+        self.before = self.task.cancelling()
+        self.task.cancel()
 
     def expired(self) -> bool:
         """Tell whether a cancellation just caught was ours and nobody else's."""
-        return self.fired and self.task.uncancel() <= self.before
+        return self.before is not None and self.task.uncancel() <= self.before
 
 
 class Wheel:
@@ -50,6 +53,7 @@ class Wheel:
             tick: Seconds between two spokes; the precision of every deadline.
         """
         self._clock = clock
+        self._time = clock.time
         self._tick = tick
         self._spokes: dict[int, set[Entry]] = {}
         self._due = 0
@@ -61,11 +65,13 @@ class Wheel:
         Raises:
             RuntimeError: Called outside a task.
         """
-        task = asyncio.current_task()
+        task = _current_task()
         if task is None:
             raise RuntimeError("a deadline needs a running task")
-        spoke = int((self._clock.time() + seconds) / self._tick) + 1
-        entry = Entry(task, spoke)
+        spoke = int((self._time() + seconds) / self._tick) + 1
+        entry = Entry()
+        entry.task = task
+        entry.spoke = spoke
         entries = self._spokes.get(spoke)
         if entries is None:
             self._spokes[spoke] = {entry}
@@ -92,8 +98,7 @@ class Wheel:
         now = self._clock.time() / self._tick
         for spoke in [spoke for spoke in self._spokes if spoke <= now]:
             for entry in self._spokes.pop(spoke):
-                entry.fired = True
-                entry.task.cancel()
+                entry.fire()
         waiting = [spoke for spoke, entries in self._spokes.items() if entries]
         if waiting:
             self._wind(min(waiting))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from callgate.errors import NotExecutedError
 from callgate.pipeline import Handler, Stage
-from callgate.types import Decision, Effect, Status, Surface, Tool, ToolCall, ToolResult
+from callgate.types import Decision, Effect, Status, Surface, Tool, ToolCall, ToolResult, TurnGate
 
 __all__ = ["Order", "OrderFactory", "Turn", "run_turn"]
 
@@ -148,19 +148,21 @@ class Order:
 
     __slots__ = ()
 
-    async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
-        """Wait, execute, and let the next effect go on."""
+    def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
+        """Pass on a call of its own; wait with a call of a turn."""
         turn = call.turn
-        if turn is None:
-            return await call_next(call)
-        result: ToolResult | None = None
-        try:
-            result = await turn.enter(call)
-            if result is None:
-                result = await call_next(call)
-            return result
-        finally:
-            turn.leave(call, result)
+        return call_next(call) if turn is None else _together(turn, call, call_next)
+
+
+async def _together(turn: TurnGate, call: ToolCall, call_next: Handler) -> ToolResult:
+    result: ToolResult | None = None
+    try:
+        result = await turn.enter(call)
+        if result is None:
+            result = await call_next(call)
+        return result
+    finally:
+        turn.leave(call, result)
 
 
 class OrderFactory:

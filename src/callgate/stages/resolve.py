@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from callgate.errors import UnknownToolError
 from callgate.pipeline import Handler
@@ -33,12 +33,10 @@ class Resolve:
         self._surface = surface
         self._stacks = stacks
 
-    async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
+    def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
         """Pass the call to its tool's stack; `call_next` is for a name that has none."""
         stack = self._stacks.get(call.name)
-        if stack is None:
-            return await call_next(call)
-        return await stack(call)
+        return call_next(call) if stack is None else stack(call)
 
     async def refuse(self, call: ToolCall) -> ToolResult:
         """Answer a call whose name was not shown: the end of the path for it."""

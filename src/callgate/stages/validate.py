@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import replace
 
 from callgate.errors import ArgumentsError
@@ -11,6 +12,7 @@ from callgate.schema.check import Checker
 from callgate.types import (
     Decision,
     Effect,
+    Repair,
     Repaired,
     Status,
     Surface,
@@ -37,7 +39,7 @@ class Validate:
         self._checker = Checker(tool.parameters)
         self._limit = tool.limits.argument_bytes
 
-    async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
+    def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
         """Pass on the call with canonical arguments, or refuse it."""
         tool = self._tool
         try:
@@ -65,12 +67,16 @@ class Validate:
             reply=call.reply,
         )
         if not prepared.repairs:
-            return await call_next(known)
+            return call_next(known)
         call.scope.emit(Repaired(call=known, repairs=prepared.repairs))
-        return replace(await call_next(known), repairs=prepared.repairs)
+        return _repaired(call_next(known), prepared.repairs)
 
 
-def _refuse(call: ToolCall, error: ArgumentsError) -> ToolResult:
+async def _repaired(rest: Awaitable[ToolResult], repairs: tuple[Repair, ...]) -> ToolResult:
+    return replace(await rest, repairs=repairs)
+
+
+async def _refuse(call: ToolCall, error: ArgumentsError) -> ToolResult:
     call.scope.emit(Decision(call=call, stage="validate", verdict="refused", reason=error.message))
     return ToolResult(status=Status.ERROR, error=error, attempts=0)
 
