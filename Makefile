@@ -80,7 +80,7 @@ test-oldest: requirements/oldest.txt  ## the core on the oldest allowed dependen
 	$(VENV)-oldest/bin/python -m pytest -q -p no:cacheprovider $(CORE_TESTS)
 
 # What runs with the core alone, without an extra.
-CORE_TESTS = $(wildcard tests/unit tests/schema tests/pipeline tests/stages tests/gate tests/tool tests/testing)
+CORE_TESTS = $(wildcard $(addprefix tests/,gate pipeline schema settings sources stages testing tool))
 
 .PHONY: bench
 bench: $(VENV)/.dev-stamp  ## the speed of the path, as JSON

@@ -28,7 +28,11 @@ def run(tmp_path: Path) -> Run:
         suite = tmp_path / "tests/suite"
         suite.mkdir(exist_ok=True)
         (suite / "test_sample.py").write_text(code)
-        clean = {name: value for name, value in os.environ.items() if name != "CALLGATE_REQUIRE"}
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("CALLGATE_", "COVERAGE_"))
+        }
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/suite"],
             cwd=tmp_path,
