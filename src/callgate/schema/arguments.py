@@ -27,7 +27,8 @@ _MAX_DETAILS = 20
 """Problems kept for programs; the message tells fewer."""
 
 # Bytes as numbers: looking for one takes a tenth of the time of looking for a text of one byte.
-_BRACE, _BRACKET, _COLON, _PLUS, _POINT = b"{[:+."
+_BRACE, _BRACKET, _COLON, _EXPONENT, _POINT = b"{[:e."
+_LEAVES = (str, int, type(None))
 
 _loads = orjson.loads
 _dumps = orjson.dumps
@@ -104,11 +105,11 @@ def _read_plain(raw: Any, limit: int) -> Prepared | None:
             raw = (_text_of(raw) if is_object(raw) else raw).decode()
         if len(raw) > limit:
             return None
-        value: Any = _loads(raw)
+        value: dict[str, Any] = _loads(raw)
         body = _dumps(value, option=_SORTED)
     except (ValueError, TypeError, AttributeError):
         return None
-    if not is_object(value) or len(body) > limit:
+    if type(value) is not dict or len(body) > limit:
         return None
     # A key that occurs twice takes a colon away from the canonical text. Colons in strings
     # stand in both, unless the text has one as an escape.
@@ -117,22 +118,24 @@ def _read_plain(raw: Any, limit: int) -> Prepared | None:
         return None
     if len(body) > _SHORT and body.count(_BRACE) + body.count(_BRACKET) > MAX_DEPTH:
         return None
-    # An integer beyond 64 bits was read as a float, and every such float is integral; its text
-    # has a point (1.0) or a plus (1e+22).
-    if (_POINT in body or _PLUS in body) and _has_integral_float(value.values()):
+    # An integer beyond 64 bits was read as a float, and every such float is integral; the text of
+    # a float has a point or an exponent.
+    if (_POINT in body or _EXPONENT in body) and _has_integral_float(value.values()):
         return None
     return _prepared((value, body, ()))
 
 
 def _has_integral_float(values: Iterable[Any]) -> bool:
     for value in values:
-        kind: type[Any] = type(value)
-        if kind is float:
+        if isinstance(value, _LEAVES):
+            continue
+        if isinstance(value, float):
             if value.is_integer():
                 return True
-        elif (kind is list and _has_integral_float(value)) or (
-            kind is dict and _has_integral_float(value.values())
-        ):
+        elif is_object(value):
+            if _has_integral_float(value.values()):
+                return True
+        elif value and _has_integral_float(value):
             return True
     return False
 

@@ -28,13 +28,14 @@ class Checker:
     20 µs and 8 kB for five parameters). `format` is an annotation, as the standard has it.
 
     Attributes:
-        schema: The JSON Schema 2020-12 object; treat it as frozen.
+        schema: The JSON Schema; treat it as frozen.
         definition: The same, with its references resolved.
         is_valid: Whether a JSON value satisfies the schema; about 0.2 µs for a small object.
             Its first call raises DefinitionError if the schema is not one.
 
     Args:
-        schema: A JSON Schema 2020-12 object; not copied.
+        schema: A JSON Schema object, not copied. Its draft is 2020-12 unless `$schema` names an
+            older one.
 
     Raises:
         DefinitionError: A `$ref` leaves the document, leads nowhere or in circles, or the schema
@@ -50,14 +51,14 @@ class Checker:
     def __init__(self, schema: JsonSchema) -> None:
         self.schema = schema
         self.definition = Definition(schema)
-        self._validator: jsonschema_rs.Draft202012Validator | None = None
+        self._validator: jsonschema_rs.Validator | None = None
         self.is_valid = self._check_first
 
     def compile(self) -> None:
         """Compile the schema now rather than at the first check.
 
         Raises:
-            DefinitionError: It is not a JSON Schema 2020-12 schema, or a regular expression in
+            DefinitionError: It is not a JSON Schema, or a regular expression in
                 it cannot be checked in bounded time.
         """
         self._compiled()
@@ -65,7 +66,7 @@ class Checker:
     def errors(self, value: Any) -> list[jsonschema_rs.ValidationError]:
         """Return every reason why `value` is not valid, or only the first if it is very large."""
         validator = self._compiled()
-        if orjson.dumps(value).count(b",") <= _MANY_VALUES:
+        if _is_small(value):
             return list(validator.iter_errors(value))
         try:
             validator.validate(value)
@@ -84,25 +85,41 @@ class Checker:
     def _check_first(self, value: Any) -> bool:
         return self._compiled().is_valid(value)
 
-    def _compiled(self) -> jsonschema_rs.Draft202012Validator:
+    def _compiled(self) -> jsonschema_rs.Validator:
         if self._validator is None:
             self._validator = _compile(self.schema)
             self.is_valid = self._validator.is_valid
         return self._validator
 
 
-def _compile(schema: JsonSchema) -> jsonschema_rs.Draft202012Validator:
+def _is_small(value: Any) -> bool:
     try:
-        return jsonschema_rs.Draft202012Validator(schema, pattern_options=LINEAR, offline=True)
+        return orjson.dumps(value).count(b",") <= _MANY_VALUES
+    except TypeError:
+        return False  # deeper than orjson goes, or a result that is no JSON at all
+
+
+def _compile(schema: JsonSchema) -> jsonschema_rs.Validator:
+    try:
+        return _build(schema, LINEAR)
     except (ValueError, jsonschema_rs.ReferencingError):
         # Perhaps only a pattern that the linear engine does not know.
         bounded = bound_patterns(schema)
     try:
-        return jsonschema_rs.Draft202012Validator(bounded, pattern_options=STEPWISE, offline=True)
+        return _build(bounded, STEPWISE)
     except jsonschema_rs.ValidationError as error:
         where = "/".join(str(step) for step in error.instance_path)
         raise DefinitionError(
-            f"This is not a JSON Schema 2020-12 schema: {error.message[:200]} (at #/{where})."
+            f"This is not a JSON Schema: {error.message[:200]} (at #/{where})."
         ) from error
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         raise DefinitionError(f"The schema cannot be used: {str(error)[:200]}.") from error
+
+
+def _build(
+    schema: JsonSchema, patterns: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
+) -> jsonschema_rs.Validator:
+    # A dialect of somebody's own is read as 2020-12.
+    kind = jsonschema_rs.Draft202012Validator
+    kind = jsonschema_rs.validator_cls_for(schema) if "$schema" in schema else kind
+    return kind(schema, validate_formats=False, pattern_options=patterns, offline=True)

@@ -11,35 +11,58 @@ import orjson
 from callgate.errors import DefinitionError
 from callgate.schema.values import is_array, is_object
 
-__all__ = ["MAX_SCHEMA_DEPTH", "Definition", "subschemas"]
+__all__ = ["HOLD_MANY", "HOLD_NAMED", "HOLD_ONE", "MAX_SCHEMA_DEPTH", "Definition", "subschemas"]
 
 MAX_SCHEMA_DEPTH = 64
 """Subschemas that may stand inside each other."""
 
-_ONE = (
-    "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not",
-    "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
-)  # fmt: skip
-_MANY = ("allOf", "anyOf", "items", "oneOf", "prefixItems")
-_NAMED = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
+HOLD_ONE = frozenset(
+    {
+        "additionalProperties",
+        "contains",
+        "contentSchema",
+        "else",
+        "if",
+        "items",
+        "not",
+        "propertyNames",
+        "then",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+    }
+)
+"""Keywords whose value is a schema."""
+
+HOLD_MANY = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
+"""Keywords whose value is an array of schemas; `items` was one until draft 2019-09."""
+
+HOLD_NAMED = frozenset(
+    {
+        "$defs",
+        "definitions",
+        "dependencies",
+        "dependentSchemas",
+        "patternProperties",
+        "properties",
+    }
+)
+"""Keywords whose value is an object of schemas."""
+
 _SAME_VALUE_ONE = ("else", "if", "not", "then")
 _SAME_VALUE_MANY = ("allOf", "anyOf", "oneOf")
+_SAME_VALUE_NAMED = ("dependencies", "dependentSchemas")
 _KNOWN = "https://json-schema.org/draft/"
 
-Located = tuple[str, Any]
 
-
-def subschemas(schema: dict[str, Any]) -> Iterator[Located]:
-    """Yield the schemas directly inside `schema`, each with the keyword that holds it."""
-    for keyword in _ONE:
-        if is_object(inner := schema.get(keyword)):
-            yield keyword, inner
-    for keyword in _MANY:
-        if is_array(inner := schema.get(keyword)):
-            yield from ((keyword, item) for item in inner)
-    for keyword in _NAMED:
-        if is_object(inner := schema.get(keyword)):
-            yield from ((keyword, item) for item in inner.values())
+def subschemas(schema: dict[str, Any]) -> Iterator[Any]:
+    """Yield the schemas directly inside `schema`."""
+    for keyword, inner in schema.items():
+        if keyword in HOLD_ONE and is_object(inner):
+            yield inner
+        elif keyword in HOLD_MANY and is_array(inner):
+            yield from inner
+        elif keyword in HOLD_NAMED and is_object(inner):
+            yield from inner.values()
 
 
 class Definition:
@@ -116,7 +139,7 @@ class Definition:
             base = self._register(inner, base)
             if "$ref" in inner or "$dynamicRef" in inner:
                 referring.append(inner)
-            waiting += [(item, base, depth + 1) for _, item in subschemas(inner)]
+            waiting += [(item, base, depth + 1) for item in subschemas(inner)]
         return referring
 
     def _register(self, schema: dict[str, Any], base: str) -> str:
@@ -158,8 +181,9 @@ class Definition:
         for keyword in _SAME_VALUE_MANY:
             if is_array(members := schema.get(keyword)):
                 found += members
-        if is_object(dependent := schema.get("dependentSchemas")):
-            found += dependent.values()
+        for keyword in _SAME_VALUE_NAMED:
+            if is_object(dependent := schema.get(keyword)):
+                found += dependent.values()
         return [inner for inner in found if is_object(inner) and id(inner) in self._bases]
 
     def _refuse_circles(self, referring: list[dict[str, Any]]) -> None:

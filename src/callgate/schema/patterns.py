@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from callgate.errors import DefinitionError
+from callgate.schema.definition import HOLD_MANY, HOLD_NAMED, HOLD_ONE
 from callgate.schema.values import is_array, is_object
 
 __all__ = ["LINEAR", "LONGEST", "STEPWISE", "bound_patterns"]
@@ -24,12 +25,6 @@ STEPWISE = jsonschema_rs.FancyRegexOptions(backtrack_limit=5_000)
 LONGEST = 2_048
 """Characters of a text that a stepwise pattern is tried on: with the limit of steps, 10 ms."""
 
-_MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
-_NAMED = ("$defs", "definitions", "dependentSchemas", "patternProperties", "properties")
-_ONE = (
-    "additionalProperties", "contains", "else", "if", "items", "not",
-    "propertyNames", "then", "unevaluatedItems", "unevaluatedProperties",
-)  # fmt: skip
 _INVERTING = ("if", "not")
 
 
@@ -75,11 +70,11 @@ def bound_patterns(schema: Any, *, inverted: bool = False) -> Any:
 
 
 def _bound_inner(keyword: str, inner: Any, inverted: bool) -> Any:
-    if keyword in _ONE:
+    if keyword in HOLD_ONE and is_object(inner):
         return bound_patterns(inner, inverted=inverted)
-    if keyword in _MANY and is_array(inner):
+    if keyword in HOLD_MANY and is_array(inner):
         return [bound_patterns(item, inverted=inverted) for item in inner]
-    if keyword in _NAMED and is_object(inner):
+    if keyword in HOLD_NAMED and is_object(inner):
         return {name: bound_patterns(item, inverted=inverted) for name, item in inner.items()}
     return inner
 
