@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import random
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any, TypeAlias, cast
+from dataclasses import replace
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from callgate.codecs import Codec, by_name, detect
-from callgate.errors import (
-    DefinitionError,
-    DuplicateCallError,
-    MisuseError,
-    ModelStreamError,
-    RefusedError,
-)
+from callgate.errors import DuplicateCallError, MisuseError, ModelStreamError, RefusedError
 from callgate.messages import Answer, Answered, CallPart, Message, ResultPart, Role
-from callgate.pipeline import Clock, Handler, Listener, LoopClock, Source, compose, stacks
-from callgate.portal import Portal
-from callgate.schema.canonical import digest
-from callgate.sources.python import PythonSource
-from callgate.sources.results import READ_RESULT, MemoryBlobs, ResultSource
-from callgate.stages.admit import AdmitFactory, Slots
-from callgate.stages.bound import BoundFactory
-from callgate.stages.deadline import DeadlineFactory, Wheel
-from callgate.stages.guard import GuardFactory
-from callgate.stages.order import OrderFactory, Turn, run_turn
-from callgate.stages.record import Record
-from callgate.stages.resolve import Resolve
-from callgate.stages.retry import RetryFactory
-from callgate.stages.validate import ValidateFactory
-from callgate.tool import FunctionTool
+from callgate.path import CallPath, Offered
+from callgate.pipeline import Clock, Handler, Listener, LoopClock
+from callgate.sources.results import READ_RESULT
+from callgate.stages.deadline import Wheel
+from callgate.stages.order import Turn, run_turn
 from callgate.types import (
     ANYONE,
-    Event,
     Principal,
     Scope,
     SessionState,
@@ -49,8 +30,6 @@ from callgate.types import (
 )
 
 __all__ = ["Gate", "Session"]
-
-_log = logging.getLogger("callgate")
 
 _Make: TypeAlias = Callable[[int, Turn | None], ToolCall]
 """Makes the call at one place of a turn."""
@@ -65,7 +44,7 @@ class Gate:
 
     def __init__(
         self,
-        tools: Iterable[FunctionTool[..., Any] | Source],
+        tools: Iterable[Offered],
         *,
         listeners: Iterable[Listener] = (),
         repeats: int = 3,
@@ -90,36 +69,20 @@ class Gate:
             DefinitionError: Two tools have one name, or something is no tool.
             MisuseError: A stage is to observe that does not decide.
         """
-        if unknown := sorted(set(observe) - {"guard"}):
-            raise MisuseError(f"{', '.join(unknown)} cannot observe; only guard can.")
-        self._clock = clock or LoopClock()
-        self._listeners = tuple(listeners)
-        self._portal = Portal()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._slots = Slots(self._clock)
-        self._blobs = MemoryBlobs()
-        self._own = PythonSource(_functions(items := list(tools)), slots=self._slots)
-        self._sources = (
-            self._own,
-            *(item for item in items if not isinstance(item, FunctionTool)),
-            ResultSource(self._blobs),
+        self._path = CallPath(
+            tools,
+            listeners=listeners,
+            repeats=repeats,
+            observe=observe,
+            grace=grace,
+            clock=clock or LoopClock(),
+            chance=chance,
         )
-        executors, known = _collect(self._sources)
-        self.surface = Surface(tools=known, revision=_revision(known.values()))
-        record = Record(self._clock)
-        self._wheel = Wheel(self._clock)
-        factories = (
-            ValidateFactory(),
-            GuardFactory(repeats=repeats, enforce="guard" not in observe),
-            OrderFactory(),
-            RetryFactory(clock=self._clock, chance=chance),
-            AdmitFactory(self._slots),
-            DeadlineFactory(self._wheel, grace=grace),
-            BoundFactory(self._blobs),
-        )
-        resolve = Resolve(self.surface, stacks(self.surface, executors, factories))
-        self._handler: Handler = compose([record, resolve], resolve.refuse)
-        self._record = record
+
+    @property
+    def surface(self) -> Surface:
+        """The tools behind this gate."""
+        return self._path.surface
 
     def session(
         self,
@@ -148,7 +111,7 @@ class Gate:
             revision=self.surface.revision,
             labels=labels,
         )
-        return Session(self, state, strict=strict, max_calls=max_calls)
+        return Session(self._path, state, strict=strict, max_calls=max_calls)
 
     def restore(
         self, state: SessionState, *, strict: bool = False, max_calls: int | None = None
@@ -168,58 +131,35 @@ class Gate:
                 f"Session {state.id} was pinned to tools {state.revision}, this gate serves "
                 f"{self.surface.revision}. Restore it on a gate with the tools it began with."
             )
-        return Session(self, state, strict=strict, max_calls=max_calls)
+        return Session(self._path, state, strict=strict, max_calls=max_calls)
 
     async def close(self) -> None:
-        """Let worker threads end."""
-        self._own.close()
+        """Let idle worker threads end."""
+        self._path.close()
 
     def close_blocking(self) -> None:
-        """Let worker threads and the loop of the blocking twins end."""
-        self._own.close()
-        self._portal.close()
-
-    def _refusing(self, error: RefusedError) -> Handler:
-        async def refuse(call: ToolCall) -> ToolResult:
-            return ToolResult(status=Status.ERROR, error=error, attempts=0)
-
-        return compose([self._record], refuse)
-
-    def _emit(self, event: Event) -> None:
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:  # noqa: BLE001 - the boundary to a listener: it may only look
-                _log.exception("A listener failed on %s.", type(event).__name__)
-
-    def _attach(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._loop is None or self._loop.is_closed():
-            self._loop = loop
-        elif self._loop is not loop:
-            raise MisuseError(
-                "This gate is in use on another event loop. Make one gate per loop, or use the "
-                "blocking methods only."
-            )
+        """Let idle worker threads and the loop of the blocking twins end."""
+        self._path.close()
+        self._path.portal.close()
 
 
 class Session:
     """One conversation: a principal, a pinned set of tools, a turn counter and budgets."""
 
     def __init__(
-        self, gate: Gate, state: SessionState, *, strict: bool, max_calls: int | None
+        self, path: CallPath, state: SessionState, *, strict: bool, max_calls: int | None
     ) -> None:
         """Begin or continue; use `Gate.session` or `Gate.restore`.
 
         Args:
-            gate: The path.
+            path: What takes the calls.
             state: What survives a restart.
             strict: Whether repairs are refused.
             max_calls: How many calls may be made; None for no bound.
         """
         who = state.principal
-        self._gate = gate
-        self._handler = gate._handler
+        self._path = path
+        self._handler = path.handler
         self._state = state
         self._turn = state.turn
         self._disclosed = set(state.disclosed)
@@ -229,7 +169,7 @@ class Session:
             session=state.id,
             principal=who,
             prefix=self._prefix,
-            emit=gate._emit,
+            emit=path.emit,
             strict=strict,
             labels=state.labels,
             disclose=self._disclose,
@@ -244,12 +184,12 @@ class Session:
     @property
     def clock(self) -> Clock:
         """The time that the path goes by."""
-        return self._gate._clock
+        return self._path.clock
 
     @property
     def wheel(self) -> Wheel:
         """Where deadlines hang; it bounds whatever else belongs to the session."""
-        return self._gate._wheel
+        return self._path.wheel
 
     def tools(self, *, wire: str | None = None) -> tuple[Any, ...]:
         """Return the tools to offer to a model.
@@ -266,7 +206,7 @@ class Session:
         if self._visible is None:
             hidden = {READ_RESULT.name} - self._disclosed
             self._visible = tuple(
-                tool for name, tool in self._gate.surface.tools.items() if name not in hidden
+                tool for name, tool in self._path.surface.tools.items() if name not in hidden
             )
         if wire is None:
             return self._visible
@@ -296,9 +236,7 @@ class Session:
         Raises:
             MisuseError: The gate belongs to another event loop.
         """
-        gate = self._gate
-        if gate._loop is not asyncio.get_running_loop():
-            gate._attach()
+        self._path.attach()
         turn = self._turn = self._turn + 1
         return await self._handler(
             ToolCall(
@@ -340,7 +278,7 @@ class Session:
         Returns:
             Every call with its result, in the same order.
         """
-        self._gate._attach()
+        self._path.attach()
         number = self.next_turn() if turn is None else turn
         make = self._maker(calls, number, {})
         results = await self._run(make, range(len(calls)), _refusals(calls, refused or {}))
@@ -380,7 +318,7 @@ class Session:
         Raises:
             MisuseError: A reply names no waiting call.
         """
-        self._gate._attach()
+        self._path.attach()
         waiting = {item.call.id for item in answer.waiting}
         if stray := sorted(set(replies) - waiting):
             raise MisuseError(f"No call waits under the id {', '.join(stray)}.")
@@ -396,11 +334,11 @@ class Session:
         self, name: str, arguments: Mapping[str, Any] | str | bytes, **options: Any
     ) -> ToolResult:
         """Make one call from code that cannot await; the blocking twin of `call`."""
-        return self._gate._portal.run(lambda: self.call(name, arguments, **options))
+        return self._path.portal.run(lambda: self.call(name, arguments, **options))
 
     def answer_blocking(self, response: Any) -> Answer:
         """Run every call in a response; the blocking twin of `answer`."""
-        return self._gate._portal.run(lambda: self.answer(response))
+        return self._path.portal.run(lambda: self.answer(response))
 
     def _disclose(self, name: str) -> None:
         if name not in self._disclosed:
@@ -432,7 +370,7 @@ class Session:
         def begin(index: int, turn: Turn) -> tuple[Handler, ToolCall]:
             place = places[index]
             refusal = refused.get(place)
-            path = self._handler if refusal is None else self._gate._refusing(refusal)
+            path = self._handler if refusal is None else self._path.refusing(refusal)
             return path, make(place, turn)
 
         return await run_turn(len(places), begin)
@@ -452,37 +390,6 @@ def _refusals(
             found[place] = refused[call.id]
         seen.add(call.id)
     return found
-
-
-def _functions(items: Iterable[object]) -> list[FunctionTool[..., Any]]:
-    functions: list[FunctionTool[..., Any]] = []
-    for item in items:
-        if isinstance(item, FunctionTool):
-            functions.append(cast("FunctionTool[..., Any]", item))
-        elif not (hasattr(item, "list") and hasattr(item, "call")):
-            raise DefinitionError(
-                f"{item!r} is neither a tool nor a source. Declare a function with @tool, "
-                "or unpack the list: Gate([*tools])."
-            )
-    return functions
-
-
-def _collect(sources: Iterable[Source]) -> tuple[dict[str, Handler], dict[str, Tool]]:
-    executors: dict[str, Handler] = {}
-    known: dict[str, Tool] = {}
-    for source in sources:
-        for tool in source.list():
-            if tool.name in known:
-                raise DefinitionError(
-                    f"Two tools are named {tool.name!r}. Give one of them another name."
-                )
-            known[tool.name] = tool
-            executors[tool.name] = source.call
-    return executors, known
-
-
-def _revision(tools: Iterable[Tool]) -> str:
-    return digest([asdict(tool) | {"tags": sorted(tool.tags)} for tool in tools])[:23]
 
 
 def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int) -> Answer:
@@ -506,4 +413,4 @@ def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int)
 
 def _on_wire(answer: Answer, codec: Codec) -> Answer:
     encoded = [part for message in answer.messages for part in codec.encode_message(message)]
-    return replace(answer, messages=tuple(encoded), wire=codec.name)
+    return replace(answer, messages=tuple(encoded), wire=codec.wire)

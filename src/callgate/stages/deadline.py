@@ -19,23 +19,24 @@ class Entry:
     Attributes:
         task: The task that is cancelled when time is up.
         spoke: Where in the wheel it hangs.
-        before: How often others had asked the task to cancel when its time was up; None until
-            then.
+        before: How often the task had been asked to cancel when the attempt began.
+        fired: Whether time was up.
     """
 
     # Filled by `Wheel.add`: an `__init__` would double what an entry costs.
     task: asyncio.Task[object]
     spoke: int
-    before: int | None = None
+    before: int
+    fired = False
 
     def fire(self) -> None:
         """Cancel the task: its time is up."""
-        self.before = self.task.cancelling()
+        self.fired = True
         self.task.cancel()
 
     def expired(self) -> bool:
         """Tell whether a cancellation just caught was ours and nobody else's."""
-        return self.before is not None and self.task.uncancel() <= self.before
+        return self.fired and self.task.uncancel() <= self.before
 
 
 class Wheel:
@@ -72,6 +73,7 @@ class Wheel:
         entry = Entry()
         entry.task = task
         entry.spoke = spoke
+        entry.before = task.cancelling()
         entries = self._spokes.get(spoke)
         if entries is None:
             self._spokes[spoke] = {entry}

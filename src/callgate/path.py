@@ -1,0 +1,160 @@
+"""The composed path of one set of tools: what all sessions of a gate share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict
+from typing import Any, TypeAlias, cast
+
+from callgate.errors import DefinitionError, MisuseError, RefusedError
+from callgate.pipeline import Clock, Handler, Listener, Source, compose, stacks
+from callgate.portal import Portal
+from callgate.schema.canonical import digest
+from callgate.sources.python import PythonSource
+from callgate.sources.results import MemoryBlobs, ResultSource
+from callgate.stages.admit import AdmitFactory, Slots
+from callgate.stages.bound import BoundFactory
+from callgate.stages.deadline import DeadlineFactory, Wheel
+from callgate.stages.guard import GuardFactory
+from callgate.stages.order import OrderFactory
+from callgate.stages.record import Record
+from callgate.stages.resolve import Resolve
+from callgate.stages.retry import RetryFactory
+from callgate.stages.validate import ValidateFactory
+from callgate.tool import FunctionTool
+from callgate.types import Event, Status, Surface, Tool, ToolCall, ToolResult
+
+__all__ = ["CallPath", "Offered"]
+
+_log = logging.getLogger("callgate")
+
+Offered: TypeAlias = FunctionTool[..., Any] | Source
+"""What a gate takes: a function declared with `@tool`, or a source."""
+
+
+class CallPath:
+    """Every tool of a gate behind its stages, and the state that stages share.
+
+    Attributes:
+        surface: The tools.
+        clock: The time that all stages go by.
+        wheel: Where all deadlines hang.
+        slots: Where running attempts are counted.
+        handler: Takes a call down the path.
+        portal: The door for callers that cannot await.
+    """
+
+    def __init__(
+        self,
+        offered: Iterable[Offered],
+        *,
+        listeners: Iterable[Listener],
+        repeats: int,
+        observe: Collection[str],
+        grace: float,
+        clock: Clock,
+        chance: Callable[[], float],
+    ) -> None:
+        """Compose the path; the arguments are those of `Gate`.
+
+        Raises:
+            DefinitionError: Two tools have one name, or something is no tool.
+            MisuseError: A stage is to observe that does not decide.
+        """
+        if unknown := sorted(set(observe) - {"guard"}):
+            raise MisuseError(f"{', '.join(unknown)} cannot observe; only guard can.")
+        self._listeners = tuple(listeners)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.clock = clock
+        self.wheel = Wheel(clock)
+        self.slots = Slots(clock)
+        self.portal = Portal()
+        blobs = MemoryBlobs()
+        functions, sources = _sorted(offered)
+        self._own = PythonSource(functions, slots=self.slots)
+        executors, tools = _collect([self._own, *sources, ResultSource(blobs)])
+        self.surface = Surface(tools=tools, revision=_revision(tools.values()))
+        factories = (
+            ValidateFactory(),
+            GuardFactory(repeats=repeats, enforce="guard" not in observe),
+            OrderFactory(),
+            RetryFactory(clock=clock, chance=chance),
+            AdmitFactory(self.slots),
+            DeadlineFactory(self.wheel, grace=grace),
+            BoundFactory(blobs),
+        )
+        self._record = Record(clock)
+        resolve = Resolve(self.surface, stacks(self.surface, executors, factories))
+        self.handler: Handler = compose([self._record, resolve], resolve.refuse)
+
+    def attach(self) -> None:
+        """Bind the path to the running event loop.
+
+        Raises:
+            MisuseError: It belongs to another loop that is still open.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is loop:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            raise MisuseError(
+                "This gate is in use on another event loop. Make one gate per loop, or use the "
+                "blocking methods only."
+            )
+        self._loop = loop
+
+    def emit(self, event: Event) -> None:
+        """Show an event to every listener."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - the boundary to a listener: it may only look
+                _log.exception("A listener failed on %s.", type(event).__name__)
+
+    def refusing(self, error: RefusedError) -> Handler:
+        """Return a path on which a call is recorded and refused with `error`."""
+
+        async def refuse(call: ToolCall) -> ToolResult:
+            return ToolResult(status=Status.ERROR, error=error, attempts=0)
+
+        return compose([self._record], refuse)
+
+    def close(self) -> None:
+        """Let idle worker threads end."""
+        self._own.close()
+
+
+def _sorted(offered: Iterable[object]) -> tuple[list[FunctionTool[..., Any]], list[Source]]:
+    functions: list[FunctionTool[..., Any]] = []
+    sources: list[Source] = []
+    for item in offered:
+        if isinstance(item, FunctionTool):
+            functions.append(cast("FunctionTool[..., Any]", item))
+        elif hasattr(item, "list") and hasattr(item, "call"):
+            sources.append(cast("Source", item))
+        else:
+            raise DefinitionError(
+                f"{item!r} is neither a tool nor a source. Declare a function with @tool, "
+                "or unpack the list: Gate([*tools])."
+            )
+    return functions, sources
+
+
+def _collect(sources: Iterable[Source]) -> tuple[dict[str, Handler], dict[str, Tool]]:
+    executors: dict[str, Handler] = {}
+    known: dict[str, Tool] = {}
+    for source in sources:
+        for tool in source.list():
+            if tool.name in known:
+                raise DefinitionError(
+                    f"Two tools are named {tool.name!r}. Give one of them another name."
+                )
+            known[tool.name] = tool
+            executors[tool.name] = source.call
+    return executors, known
+
+
+def _revision(tools: Iterable[Tool]) -> str:
+    return digest([asdict(tool) | {"tags": sorted(tool.tags)} for tool in tools])[:23]
