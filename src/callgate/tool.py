@@ -34,7 +34,14 @@ It returns what the tool would have returned if the effect happened, and None if
 """
 
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
-_LIMITS = frozenset(Limits.__dataclass_fields__)
+_LEAST: Mapping[str, float] = {
+    "timeout": 0.001,
+    "attempts": 1,
+    "concurrency": 1,
+    "queue": 0,
+    "result_bytes": 1,
+    "argument_bytes": 2,
+}
 _DEFAULT_LIMITS = Limits()
 
 
@@ -107,6 +114,16 @@ class FunctionTool(Generic[P, R]):
     signature: Signature
     cheap: bool = False
     reconcile: Reconcile | None = None
+
+    @property
+    def __wrapped__(self) -> Callable[P, R]:
+        """The function; `inspect.signature` and frameworks look for it here."""
+        return self.function
+
+    @property
+    def __name__(self) -> str:
+        """The tool's name."""
+        return self.tool.name
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the plain function, past the path: nothing is checked, bounded or recorded."""
@@ -215,18 +232,14 @@ def _effect(signature: Signature, options: ToolOptions) -> Effect:
 
 
 def _limits(options: ToolOptions) -> Limits:
-    given: dict[str, Any] = {key: value for key, value in options.items() if key in _LIMITS}
+    given: dict[str, Any] = {key: value for key, value in options.items() if key in _LEAST}
     if not given:
         return _DEFAULT_LIMITS
     limits = Limits(**given)
-    for key, least in (("timeout", 0.0), ("queue", -1.0), ("result_bytes", 0)):
+    for key, least in _LEAST.items():
         value = getattr(limits, key)
-        if value is not None and not value > least:
-            raise DefinitionError(f"{key}={value!r} leaves no room for a call")
-    for key in ("attempts", "concurrency", "argument_bytes"):
-        value = getattr(limits, key)
-        if value is not None and not value >= 1:
-            raise DefinitionError(f"{key}={value!r} allows no call; 1 is the least")
+        if value is not None and not (isinstance(value, int | float) and value >= least):
+            raise DefinitionError(f"{key}={value!r} allows no call; the least is {least}")
     return limits
 
 

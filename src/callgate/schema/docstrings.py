@@ -33,7 +33,9 @@ _FIELD_LEFT_OUT = frozenset(
 )
 
 _GOOGLE_ENTRY = re.compile(r"(\*{0,2}\w+)\s*(?:\(.*?\)\s*)?:(?:\s+|$)(.*)")
-_NUMPY_ENTRY = re.compile(r"(\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?::.*)?$")
+_NUMPY_ENTRY = re.compile(
+    r"((?:\\?\*{0,2}\w+|\.{3})(?:\s*,\s*(?:\\?\*{0,2}\w+|\.{3}))*)\s*(?:\([^)]*\)\s*)?(?::.*)?$"
+)
 _LAID_OUT = re.compile(r"\s|[-*+•]\s|\d+[.)]\s|$")
 
 
@@ -168,7 +170,7 @@ def _entries(body: list[str], entry: re.Pattern[str]) -> dict[str, str]:
         elif line:
             return {}
     return {
-        name.strip().lstrip("*"): _flow([*more[:1], *_outdent(more[1:])] if more[1:] else more)
+        name.strip().lstrip("\\*"): _flow([*more[:1], *_outdent(more[1:])] if more[1:] else more)
         for names, more in found
         for name in names.split(",")
     }

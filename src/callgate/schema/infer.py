@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from callgate.errors import DefinitionError
-from callgate.schema.bind import dump
+from callgate.schema.bind import encode
 from callgate.schema.check import Checker
 from callgate.schema.docstrings import Docstring, parse_docstring
 from callgate.schema.plain import as_field, description_in, translate
@@ -106,13 +108,18 @@ def _hints(function: Callable[..., object], name: str) -> dict[str, Any]:
 def _unresolved(function: Callable[..., object]) -> str:
     """Find the annotation that does not resolve, to name it."""
     scope = getattr(inspect.unwrap(function), "__globals__", {})
-    for name, annotation in function.__annotations__.items():
-        probe = types.SimpleNamespace(__annotations__={name: annotation})
-        try:
-            typing.get_type_hints(probe, scope)
-        except (NameError, AttributeError, SyntaxError, TypeError):
-            return "the result type" if name == "return" else f"the type of parameter {name!r}"
-    return "a type"
+    broken = (name for name, hint in function.__annotations__.items() if not _resolves(hint, scope))
+    name = next(broken, "")
+    return "the result type" if name == "return" else f"the type of parameter {name!r}"
+
+
+def _resolves(annotation: object, scope: dict[str, Any]) -> bool:
+    probe = types.SimpleNamespace(__annotations__={"probe": annotation})
+    try:
+        typing.get_type_hints(probe, scope)
+    except (NameError, AttributeError, SyntaxError, TypeError):
+        return False
+    return True
 
 
 class _Reader:
@@ -234,7 +241,7 @@ class _Reader:
         if isinstance(default, float) and not math.isfinite(default):
             raise self._error(name, f"its default {default!r} is no JSON number; make it None")
         try:
-            return dump(default)
+            return orjson.loads(encode(default))
         except TypeError as exc:
             raise self._error(
                 name,
@@ -271,7 +278,13 @@ def _is_context(annotation: Any) -> bool:
     """Tell `CallContext`, `CallContext | None` and `Annotated` forms of them."""
     if typing.get_origin(annotation) is typing.Annotated:
         annotation = typing.get_args(annotation)[0]
-    return annotation is CallContext or CallContext in typing.get_args(annotation)
+    return annotation is CallContext or CallContext in _members(annotation)
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union; nothing for any other type."""
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    return typing.get_args(annotation) if is_union else ()
 
 
 def _returns(name: str, annotation: Any, description: str) -> JsonSchema | None:
@@ -287,13 +300,13 @@ def _returns(name: str, annotation: Any, description: str) -> JsonSchema | None:
     if not schema:
         return None
     if description and annotation is not None:
-        schema.setdefault("description", description)
+        schema["description"] = description
     return schema
 
 
 def _without_pending(annotation: Any) -> Any:
     """Take `Pending` out of a union: to wait is no result."""
-    members = typing.get_args(annotation)
+    members = _members(annotation)
     if Pending not in members:
         return annotation
     return typing.Union[tuple(member for member in members if member is not Pending)]  # noqa: UP007
