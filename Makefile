@@ -19,7 +19,7 @@ create = $(UV) venv --quiet --seed --allow-existing --python $(PYTHON) $(1)
 install = $(UV) pip install --quiet --python $(1)/bin/python --require-hashes -r $(2)
 else
 create = $(PYTHON) -m venv $(1)
-install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(2)
+install = $(1)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r $(2)
 endif
 # Nothing is resolved or fetched here: the build back end comes from the lock.
 editable = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
