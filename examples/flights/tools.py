@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Annotated, Any
 
-from callgate.tool import tool
 from pydantic import Field
 
 from callgate.errors import ToolFailedError
+from callgate.tool import tool
 from callgate.types import CallContext
 from examples.flights.data import DATABASE, cache_folder
 

@@ -1,0 +1,103 @@
+"""The composition root: from settings to objects. It chooses classes and decides nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from callgate.agents.budget import Budget
+from callgate.agents.loop import Options
+from callgate.agents.model import Model, open_model
+from callgate.agents.prices import price_of
+from callgate.gate import Gate
+from callgate.pipeline import Listener
+from callgate.settings import ModelSettings, Settings, load
+from callgate.sources import reference
+from callgate.types import Tool
+
+__all__ = [
+    "budget",
+    "gate",
+    "model",
+    "model_settings",
+    "models_folder",
+    "options",
+    "settings",
+    "tools",
+]
+
+
+def settings(file: Path | None = None) -> Settings:
+    """Read the settings from the environment and `file`, or the nearest `callgate.toml`.
+
+    Raises:
+        SettingsError: The file or a variable is wrong.
+    """
+    return load(os.environ, file=file)
+
+
+def gate(chosen: Settings, listeners: Iterable[Listener] = ()) -> Gate:
+    """Make the gate over the tools that the settings name.
+
+    Raises:
+        SettingsError: A tool cannot be imported.
+        DefinitionError: A tool is declared wrongly.
+    """
+    return Gate(reference.load(chosen.tools, chosen.root), listeners=listeners)
+
+
+def tools(chosen: Settings) -> tuple[Tool, ...]:
+    """Return the tools that a model is offered.
+
+    Raises:
+        SettingsError: A tool cannot be imported.
+        DefinitionError: A tool is declared wrongly.
+    """
+    return gate(chosen).session().tools()
+
+
+def budget(chosen: Settings) -> Budget:
+    """Return what one run may spend."""
+    limits = chosen.limits
+    return Budget(
+        turns=limits.turns,
+        calls=limits.calls,
+        tokens=limits.tokens,
+        seconds=limits.seconds,
+        cost=limits.cost,
+    )
+
+
+def options(model: Model) -> Options:
+    """Return how a run with `model` is conducted: with its prices, and repeatably where it can be.
+
+    Raises:
+        MissingDependencyError: The extra `models` is not installed.
+    """
+    if model.name.startswith("local:"):
+        return Options(price=price_of(model.name), temperature=0.0, seed=0)
+    # The newest hosted models refuse a temperature.
+    return Options(price=price_of(model.name))
+
+
+def model_settings(chosen: Settings, name: str | None = None) -> ModelSettings:
+    """Return what the settings say of a model: a name of `[models]`, else a full name."""
+    wanted = name or chosen.model
+    return chosen.models.get(wanted) or ModelSettings(name=wanted)
+
+
+def models_folder(chosen: Settings) -> Path:
+    """Return where the weights of local models are kept."""
+    return chosen.folder / "models"
+
+
+def model(chosen: Settings, name: str | None = None) -> Model:
+    """Open a model: the one named, or the settings' own.
+
+    Raises:
+        SettingsError: The name belongs to no provider, or the key is not set.
+        MissingDependencyError: The provider's extra is not installed.
+        ModelFileError: The weights of a local model are not there.
+    """
+    return open_model(model_settings(chosen, name), models_folder(chosen))

@@ -1,0 +1,79 @@
+"""The commands of `callgate`, put together."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from callgate.cli import models, tools
+from callgate.cli.calls import call_tool, run_question
+from callgate.cli.doctor import doctor
+from callgate.cli.options import AsJson
+from callgate.cli.outcome import print_json, reporting
+from callgate.cli.project import write
+
+__all__ = ["app"]
+
+ABOUT = """Call tools on one path: by hand, or by a language model.
+
+The answer goes to standard output, everything else to standard error.
+
+Exit codes: 0 done; 1 the call or run failed, or doctor found a problem; 2 wrong command line or
+settings; 3 an extra or a model file is missing; 4 a call waits for a person; 130 interrupted.
+"""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    # Our errors are one line; a traceback means a defect, and is then shown whole and plain.
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(tools.commands, name="tools")
+app.add_typer(models.commands, name="model")
+app.command("run", epilog='Example: callgate run "How many words has: the sky is blue"')(
+    run_question
+)
+app.command("call", epilog="""Example: callgate call count_words '{"text": "two words"}'""")(
+    call_tool
+)
+app.command("doctor", epilog="Example: callgate doctor --json")(doctor)
+
+
+@app.command("init", epilog="Example: callgate init my-tools")
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write.")] = Path(),
+    as_json: AsJson = False,
+) -> None:
+    """Write a small project that works at once.
+
+    It holds callgate.toml, tools.py and README.md; files that are there are never overwritten.
+    """
+    with reporting(as_json):
+        written = write(folder)
+        if as_json:
+            print_json([str(path) for path in written])
+            return
+        for path in written:
+            typer.echo(path)
+        typer.echo("next: callgate tools list; callgate doctor", err=True)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"callgate {version('callgate')}")
+        raise typer.Exit
+
+
+@app.callback(help=ABOUT)
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""

@@ -1,0 +1,20 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+__all__ = ["AsJson", "SettingsFile"]
+
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON value on standard output, errors too.")
+]
+SettingsFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--file", "-f", help="Settings file; else $CALLGATE_FILE, else the nearest callgate.toml."
+    ),
+]
