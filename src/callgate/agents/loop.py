@@ -1,0 +1,378 @@
+"""The agent loop: ask the model, run its calls, until it answers.
+
+A run advances in legs. A leg folds the run's log once and goes on until calls wait, the model
+has answered, or a bound is met; every step is in the log before the next one depends on it. A
+later leg starts from the log alone, in this or another process. Tools are the session's business:
+order, retries, approval and recording happen behind `session.turn`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeVar
+
+from callgate.agents.budget import Budget, Reason
+from callgate.agents.leg import Leg, Options, Run, begin, proceed
+from callgate.agents.model import Model
+from callgate.agents.runlog import RunLog
+from callgate.agents.runstate import (
+    LogEvent,
+    ModelAnswered,
+    RunEnded,
+    RunState,
+    RunStatus,
+    RunSuspended,
+    TurnAnswered,
+)
+from callgate.errors import BudgetError, ModelError, ModelStreamError
+from callgate.gate import Session
+from callgate.messages import (
+    CallDelta,
+    CallPart,
+    Message,
+    ModelEvent,
+    ModelRequest,
+    ModelResponse,
+    ResponseDone,
+    StopReason,
+    TextDelta,
+)
+
+__all__ = [
+    "AnswerCut",
+    "LegEnded",
+    "Options",
+    "Run",
+    "RunEvent",
+    "resume",
+    "run",
+    "stream",
+]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerCut:
+    """The answer being streamed was cut: forget its pieces, the model is asked again.
+
+    Attributes:
+        error: How it was cut.
+    """
+
+    error: ModelError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegEnded:
+    """The last event of a leg."""
+
+    run: Run
+
+
+RunEvent: TypeAlias = TextDelta | CallDelta | AnswerCut | LogEvent | LegEnded
+"""Every event of the log as it is appended, and between them the pieces of the model's answers."""
+
+_EVERYTHING = Budget()
+_PLAIN = Options()
+
+
+async def run(
+    session: Session,
+    prompt: str | Sequence[Message],
+    *,
+    model: Model,
+    budget: Budget = _EVERYTHING,
+    system: str | None = None,
+    on_event: Callable[[RunEvent], None] | None = None,
+    options: Options = _PLAIN,
+) -> Run:
+    """Let a model work on a prompt with the session's tools.
+
+    Args:
+        session: Whose tools, on whose behalf.
+        prompt: The user's words, or a conversation to continue.
+        model: The model; it is not closed.
+        budget: What the run may spend.
+        system: Instructions that come before the prompt.
+        on_event: Called with every event; without it the model is not asked to stream.
+        options: How the run is conducted.
+
+    Returns:
+        The run: done, waiting for a reply, stopped or failed.
+
+    Raises:
+        MisuseError: The prompt is empty, or a cost is bounded without a price.
+    """
+    leg = begin(session, prompt, model=model, budget=budget, system=system, options=options)
+    return await _drive(leg, on_event)
+
+
+async def resume(
+    session: Session,
+    log: RunLog,
+    *,
+    model: Model,
+    replies: Mapping[str, Any] | None = None,
+    budget: Budget = _EVERYTHING,
+    on_event: Callable[[RunEvent], None] | None = None,
+    options: Options = _PLAIN,
+) -> Run:
+    """Start a new leg of a run from its log.
+
+    What the log knows is not asked for again: answers of the model, results of calls and replies
+    of people stay as they are. A run that is done stays done, and one that waits without a
+    reply goes on waiting. A run that was stopped or failed goes on under the budget given here.
+
+    Args:
+        session: The session the run began in, or the one restored from `log.state().session`.
+        log: The run's log, or any beginning of it; new events are appended to it.
+        model: The model; it may be another one than before.
+        replies: What waiting calls asked for, by call id.
+        budget: What the run may spend, its earlier legs included.
+        on_event: Called with every new event.
+        options: How the run is conducted.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: The log cannot be continued, or is of another session or other tools.
+        MisuseError: A reply names no waiting call.
+    """
+    leg = proceed(session, log, model=model, budget=budget, options=options, replies=replies)
+    return await _drive(leg, on_event)
+
+
+async def stream(
+    session: Session,
+    prompt: str | Sequence[Message] | RunLog,
+    *,
+    model: Model,
+    replies: Mapping[str, Any] | None = None,
+    budget: Budget = _EVERYTHING,
+    system: str | None = None,
+    options: Options = _PLAIN,
+) -> AsyncIterator[RunEvent]:
+    """Run or resume, and give every event as it happens.
+
+    The run advances only while the next event is asked for. Who stops asking may resume later
+    from the log; it is complete up to the last event given.
+
+    Args:
+        session: As in `run`.
+        prompt: As in `run`, or the log of a run to resume.
+        model: As in `run`.
+        replies: As in `resume`.
+        budget: As in `run`.
+        system: As in `run`; not used when resuming.
+        options: As in `run`.
+
+    Yields:
+        The events; the last one is `LegEnded`.
+
+    Raises:
+        RunError: As in `resume`.
+        MisuseError: As in `run` and `resume`.
+    """
+    if isinstance(prompt, RunLog):
+        leg = proceed(session, prompt, model=model, budget=budget, options=options, replies=replies)
+    else:
+        leg = begin(session, prompt, model=model, budget=budget, system=system, options=options)
+    leg.listening = True
+    async with aclosing(_advance(leg)) as events:
+        async for event in events:
+            yield event
+    yield LegEnded(run=leg.outcome())
+
+
+# --- the loop -------------------------------------------------------------------------------
+
+
+async def _drive(leg: Leg, on_event: Callable[[RunEvent], None] | None) -> Run:
+    leg.listening = on_event is not None
+    async with aclosing(_advance(leg)) as events:
+        async for event in events:
+            if on_event is not None:
+                on_event(event)
+    run = leg.outcome()
+    if on_event is not None:
+        on_event(LegEnded(run=run))
+    return run
+
+
+async def _advance(leg: Leg) -> AsyncGenerator[RunEvent, None]:
+    """Take one step after the other; the state alone says which is next."""
+    state = leg.state
+    for event in leg.news:
+        yield event
+    while state.reason is None:
+        if state.calls or state.replies:
+            yield await _turn(leg)
+        elif (end := _end(leg)) is not None:
+            yield leg.record(end)
+        else:
+            async for event in _ask(leg):
+                yield event
+
+
+async def _turn(leg: Leg) -> LogEvent:
+    """Have the calls of the model's answer made, or completed by the replies that came."""
+    session, state = leg.session, leg.state
+    started = session.clock.time()
+    if state.answer is not None:
+        answer = await session.resume(state.answer, state.replies)
+    else:
+        calls = _as_they_came(state)
+        answer = await session.turn(calls, turn=state.turn, refused=_over_budget(leg, calls))
+    seconds = session.clock.time() - started
+    return leg.record(TurnAnswered(answer=answer, session=session.state, seconds=seconds))
+
+
+def _as_they_came(state: RunState) -> Sequence[CallPart]:
+    """Return the calls to make; after a length stop none of them may be completed by guessing."""
+    if state.response is not None and state.response.stop is StopReason.LENGTH:
+        return [replace(call, truncated=True) for call in state.calls]
+    return state.calls
+
+
+def _over_budget(leg: Leg, calls: Sequence[CallPart]) -> Mapping[str, BudgetError]:
+    """Return the calls that the budget no longer allows; they are refused, never dropped."""
+    state, budget = leg.state, leg.budget
+    reason = state.forced or budget.exhausted(state.spent)
+    if reason is not None:
+        room = 0
+    elif budget.calls is None:
+        return {}
+    else:
+        reason, room = Reason.CALLS, max(0, budget.calls - state.spent.calls)
+    if room >= len(calls):
+        return {}
+    error = BudgetError(f"The run's budget of {reason.value} is used up.")
+    made = {call.id for call in calls[:room]}
+    return {call.id: error for call in calls[room:] if call.id not in made}
+
+
+def _end(leg: Leg) -> LogEvent | None:
+    """Return why the leg is over, if it is; else the model is asked."""
+    state = leg.state
+    if state.answer is not None:
+        return RunSuspended()
+    if state.final:
+        return _verdict(state)
+    if leg.options.stop_when is not None and leg.options.stop_when(state):
+        return RunEnded(status=RunStatus.STOPPED, reason=Reason.CONDITION)
+    reason = leg.budget.exhausted(state.spent) or state.forced
+    return None if reason is None else RunEnded(status=RunStatus.STOPPED, reason=reason)
+
+
+def _verdict(state: RunState) -> RunEnded:
+    """Return how a run ends whose model has answered without calls."""
+    stop = state.response.stop if state.response is not None else StopReason.END
+    cut = {StopReason.LENGTH: Reason.LENGTH, StopReason.REFUSAL: Reason.REFUSAL}.get(stop)
+    if reason := cut or state.forced:
+        return RunEnded(status=RunStatus.STOPPED, reason=reason)
+    return RunEnded(status=RunStatus.DONE, reason=Reason.ANSWER)
+
+
+# --- asking the model -----------------------------------------------------------------------
+
+
+class _TimeUpError(Exception):
+    """The run's seconds were used up while the model was at work."""
+
+
+async def _ask(leg: Leg) -> AsyncGenerator[RunEvent, None]:
+    """Ask the model for its next answer; a cut stream leaves nothing and is tried again."""
+    time = leg.session.clock.time
+    started = time()
+    forced = leg.budget.toolless(leg.state.spent)
+    request = leg.request(forced=forced is not None)
+    cuts = 0
+    while True:
+        response: ModelResponse | None = None
+        try:
+            if leg.listening:
+                async for piece in _listen(leg, request, started):
+                    if isinstance(piece, ResponseDone):
+                        response = piece.response
+                    else:
+                        yield piece
+            else:
+                response = await _in_time(leg, leg.model.complete(request), started)
+            yield leg.record(_answered(leg, response, forced, time() - started))
+        except (ModelError, _TimeUpError) as exc:
+            if isinstance(exc, ModelStreamError) and cuts < leg.budget.cuts:
+                cuts += 1
+                yield AnswerCut(error=exc)
+                continue
+            yield leg.record(_unanswered(exc, time() - started))
+        return
+
+
+async def _listen(
+    leg: Leg, request: ModelRequest, started: float
+) -> AsyncGenerator[ModelEvent, None]:
+    """Give the pieces of an answer; each wait for the next one ends with the run's seconds."""
+    pieces = leg.model.stream(request)
+    try:
+        while (piece := await _in_time(leg, anext(pieces, None), started)) is not None:
+            yield piece
+    finally:
+        # Who stops listening in the middle must not leave the connection open.
+        if isinstance(pieces, AsyncGenerator):
+            await pieces.aclose()
+
+
+async def _in_time(leg: Leg, work: Awaitable[_T], started: float) -> _T:
+    """Await `work` for no longer than the run's seconds allow.
+
+    The session's wheel does it at a tenth of the cost of `asyncio.timeout`.
+    """
+    seconds = leg.budget.seconds
+    if seconds is None:
+        return await work
+    session = leg.session
+    left = seconds - leg.state.spent.seconds - (session.clock.time() - started)
+    entry = session.wheel.add(max(0.0, left))
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if entry.expired():
+            raise _TimeUpError from None
+        raise
+    finally:
+        session.wheel.remove(entry)
+
+
+def _answered(
+    leg: Leg, response: ModelResponse | None, forced: Reason | None, seconds: float
+) -> LogEvent:
+    """Return the event of a whole answer, with the number of the turn that its calls make."""
+    if response is None:
+        raise ModelStreamError("The model's stream ended without its answer.")
+    calls = response.message.calls
+    if response.stop is StopReason.ERROR and not calls:
+        raise ModelError(f"{response.model} stopped with an error.")
+    price = leg.options.price
+    return ModelAnswered(
+        response=response,
+        turn=leg.session.next_turn() if calls else 0,
+        forced=forced,
+        seconds=seconds,
+        cost=None if price is None else price(response.usage, response.model),
+    )
+
+
+def _unanswered(exc: ModelError | _TimeUpError, seconds: float) -> LogEvent:
+    if isinstance(exc, _TimeUpError):
+        return RunEnded(status=RunStatus.STOPPED, reason=Reason.SECONDS, seconds=seconds)
+    return RunEnded(
+        status=RunStatus.FAILED,
+        reason=Reason.MODEL,
+        detail=f"{exc.message} [{exc.code}]",
+        seconds=seconds,
+    )
