@@ -11,7 +11,7 @@ import orjson
 from callgate.errors import DefinitionError
 from callgate.schema.definition import Definition
 from callgate.schema.patterns import LINEAR, STEPWISE, bound_patterns
-from callgate.schema.problems import describe
+from callgate.schema.problems import describe, place_of
 from callgate.types import JsonSchema, Problem
 
 __all__ = ["Checker"]
@@ -64,10 +64,10 @@ class Checker:
         self._compiled()
 
     def errors(self, value: Any) -> list[jsonschema_rs.ValidationError]:
-        """Return every reason why `value` is not valid, or only the first if it is very large."""
+        """Return why `value` is not valid, by place; only one reason if the value is very large."""
         validator = self._compiled()
         if _is_small(value):
-            return list(validator.iter_errors(value))
+            return sorted(validator.iter_errors(value), key=place_of)
         try:
             validator.validate(value)
         except jsonschema_rs.ValidationError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -83,24 +83,26 @@ def parse(text: str | bytes, *, may_close: bool, limit: int = MAX_BYTES) -> Pars
 
 
 def refuse_deep(value: Any) -> None:
-    """Refuse a value in which more than 64 arrays and objects stand inside each other.
+    """Refuse a JSON value in which more than 64 arrays and objects stand inside each other.
 
     Raises:
-        MalformedArgumentsError: It is nested deeper, or contains itself.
+        MalformedArgumentsError: It is nested deeper.
     """
-    level: list[Any] = [value]
+    level = [value]
     for _ in range(MAX_DEPTH + 1):
-        level = [child for parent in level for child in _children(parent)]
+        level = [child for holder in level for child in _held(holder)]
         if not level:
             return
     raise MalformedArgumentsError(f"The arguments are nested more than {MAX_DEPTH} levels deep.")
 
 
-def _children(value: Any) -> Iterator[Any]:
+def _held(value: Any) -> Iterable[Any]:
+    """Return what a value holds; for an empty array or object, something that holds nothing."""
     if is_object(value):
-        yield from value.values()
-    elif is_array(value):
-        yield from value
+        return value.values() or (None,)
+    if is_array(value):
+        return value or (None,)
+    return ()
 
 
 def _decode(text: str | bytes, limit: int) -> str:

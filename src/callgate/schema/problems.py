@@ -13,7 +13,7 @@ import orjson
 from callgate.schema.values import is_array, is_object
 from callgate.types import JsonSchema, Problem
 
-__all__ = ["MAX_PROBLEMS", "at", "describe", "explain", "json_path", "shown"]
+__all__ = ["MAX_PROBLEMS", "at", "describe", "explain", "json_path", "place_of", "shown"]
 
 MAX_PROBLEMS = 5
 """Problems told in one message; the rest are counted."""
@@ -58,7 +58,7 @@ def describe(errors: Sequence[Error], schema: JsonSchema) -> tuple[Problem, ...]
         schema: The schema they come from; tells names that would have been known.
     """
     found: dict[tuple[str, str], Problem] = {}
-    for error in sorted(_leaves(errors), key=_place):
+    for error in sorted(_leaves(errors), key=place_of):
         for problem in _problems(error, schema):
             found.setdefault((problem.path, problem.allowed), problem)
     return tuple(found.values())
@@ -99,7 +99,8 @@ def _sentence(problem: Problem) -> str:
 _NOTHING = "nothing"
 
 
-def _place(error: Error) -> tuple[tuple[bool, Step], ...]:
+def place_of(error: Error) -> tuple[tuple[bool, Step], ...]:
+    """Return a key that sorts errors by their places."""
     # Indices and names do not compare with each other; a tag tells them apart.
     return tuple((isinstance(step, str), step) for step in error.instance_path)
 

@@ -89,24 +89,33 @@ class _Search:
             errors = self._checker.errors(value) if self._checks >= 0 else []
             if not errors:
                 return [(value, done)] if self._checks >= 0 and _fits(value) else []
-            options = [self._options(error) for error in errors]
-            edits: Edits = {}
-            for option in options:
-                if len(option) == 1:
-                    edits = {**option[0], **edits}
+            edits, forks = self._plan(errors)
             if len(edits) + len(done) > MAX_REPAIRS:
                 return []
             if not edits:
-                return self._fork(value, done, options)
+                return self._fork(value, done, forks)
             value, repairs = _apply(value, edits)
             done += repairs
         return []
 
+    def _plan(self, errors: Iterable[Error]) -> tuple[Edits, list[Edits]]:
+        """Return the edits without alternative, and the first choice between several."""
+        edits: Edits = {}
+        forks: list[Edits] = []
+        for error in errors:
+            options = self._options(error)
+            if len(options) == 1:
+                edits |= {at: edit for at, edit in options[0].items() if at not in edits}
+            forks = forks or options
+            if len(edits) > MAX_REPAIRS:
+                break
+        return edits, forks
+
     def _fork(
-        self, value: Any, done: tuple[Repair, ...], options: Iterable[list[Edits]]
+        self, value: Any, done: tuple[Repair, ...], options: Iterable[Edits]
     ) -> list[Outcome]:
         found: dict[bytes, Outcome] = {}
-        for edits in next(filter(None, options), ()):
+        for edits in options:
             candidate, repairs = _apply(value, edits)
             for outcome in self.outcomes(candidate, done + repairs):
                 found.setdefault(canonical(outcome[0]), outcome)
@@ -132,7 +141,7 @@ class _Search:
             options = self._options(error)
             if len(options) != 1:
                 return {}
-            edits = {**options[0], **edits}
+            edits = options[0] | edits
         return edits
 
     def _edit(self, error: Error) -> Edits | None:
