@@ -116,11 +116,6 @@ class FunctionTool(Generic[P, R]):
     reconcile: Reconcile | None = None
 
     @property
-    def __wrapped__(self) -> Callable[P, R]:
-        """The function; `inspect.signature` and frameworks look for it here."""
-        return self.function
-
-    @property
     def __name__(self) -> str:
         """The tool's name."""
         return self.tool.name
