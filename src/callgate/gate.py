@@ -19,6 +19,7 @@ from callgate.stages.deadline import Wheel
 from callgate.stages.order import Turn, run_turn
 from callgate.types import (
     ANYONE,
+    Effect,
     Principal,
     Scope,
     SessionState,
@@ -373,7 +374,11 @@ class Session:
             path = self._handler if refusal is None else self._path.refusing(refusal)
             return path, make(place, turn)
 
-        return await run_turn(len(places), begin)
+        return await run_turn(len(places), begin, self._changes)
+
+    def _changes(self, name: str) -> bool:
+        tool = self._path.surface.tools.get(name)
+        return tool is not None and tool.effect is not Effect.READ
 
 
 def _refusals(

@@ -17,10 +17,10 @@ class Turn:
 
     Each call that is admitted, or ends before, starts the next one; the last one opens the
     barrier. Behind it reads run at once. An effect waits for the effects before it, and once one
-    of them did not succeed every later one is refused.
+    of them did not succeed, or was refused, every later one is refused.
     """
 
-    __slots__ = ("_arrived", "_before", "_failed", "_next", "_open", "_size", "_together")
+    __slots__ = ("_before", "_failed", "_next", "_ranks", "_size", "_together", "_waiting")
 
     def __init__(self, size: int, start_next: Callable[[], None]) -> None:
         """Prepare for `size` calls.
@@ -31,22 +31,23 @@ class Turn:
                 last.
         """
         self._size = size
-        self._arrived: set[str] = set()
+        self._ranks: dict[str, int] = {}
         self._next = start_next
-        self._open = asyncio.get_running_loop().create_future()
+        self._waiting: list[asyncio.Future[None]] = []
         self._before: asyncio.Future[None] | None = None
         self._together: dict[str, asyncio.Future[None]] = {}
-        self._failed = ""
+        self._failed: tuple[int, str] | None = None
 
     def arrive(self, call: ToolCall) -> None:
         """Count `call` as admitted or ended, whichever comes first."""
-        if call.key in self._arrived:
+        if call.key in self._ranks:
             return
-        self._arrived.add(call.key)
-        if len(self._arrived) < self._size:
+        self._ranks[call.key] = len(self._ranks)
+        if len(self._ranks) < self._size:
             self._next()
-        elif not self._open.done():
-            self._open.set_result(None)
+        else:
+            for waiting in self._waiting:
+                _wake(waiting)
 
     async def enter(self, call: ToolCall) -> ToolResult | None:
         """Wait until `call` may execute; return its refusal if it may not."""
@@ -55,17 +56,20 @@ class Turn:
         effect = tool is not None and tool.effect is not Effect.READ
         if tool is not None and effect:
             waits = self._queue(call, tool)
+        # Appended before it arrives, so that the last call too starts after the ones before it.
+        mine = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
         self.arrive(call)
-        await asyncio.shield(self._open)
+        await (asyncio.sleep(0) if mine.done() else mine)
         for earlier in waits:
             await asyncio.shield(earlier)
-        if self._failed and effect:
-            return self._refuse(call)
+        if effect and self._failed is not None and self._failed[0] < self._ranks[call.key]:
+            return self._refuse(call, self._failed[1])
         return None
 
     def _queue(self, call: ToolCall, tool: Tool) -> list[asyncio.Future[None]]:
         waits = [self._before] if self._before is not None else []
-        mine: asyncio.Future[None] = self._open.get_loop().create_future()
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not tool.parallel:
             waits.extend(self._together.values())
             self._before = mine
@@ -77,40 +81,58 @@ class Turn:
         mine = self._together.get(call.key)
         if mine is None:
             return
-        if not self._failed and (result is None or result.status is not Status.OK):
-            self._failed = call.name
-        if not mine.done():
-            mine.set_result(None)
+        if result is None or result.status is not Status.OK:
+            self.fail(call)
+        _wake(mine)
 
-    def _refuse(self, call: ToolCall) -> ToolResult:
+    def fail(self, call: ToolCall) -> None:
+        """Note an effect that did not succeed; effects before it are not touched."""
+        failed = (self._ranks.get(call.key, len(self._ranks)), call.name)
+        self._failed = failed if self._failed is None else min(self._failed, failed)
+
+    def _refuse(self, call: ToolCall, failed: str) -> ToolResult:
         error = NotExecutedError(
-            f"{call.name} was not executed because {self._failed}, "
+            f"{call.name} was not executed because {failed}, "
             "called before it in the same turn, did not succeed."
         )
         call.scope.emit(Decision(call=call, stage="order", verdict="refused", reason=error.message))
         return ToolResult(status=Status.ERROR, error=error, attempts=0)
 
 
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
 async def run_turn(
-    size: int, begin: Callable[[int, Turn], tuple[Handler, ToolCall]]
+    size: int,
+    begin: Callable[[int, Turn], tuple[Handler, ToolCall]],
+    changes: Callable[[str], bool],
 ) -> list[ToolResult]:
     """Take all calls of one turn down the path.
 
     Args:
         size: How many calls the turn has.
         begin: Gives for each place the call, bound to the turn, and the path it takes.
+        changes: Whether the tool of a name does more than read.
 
     Returns:
         The results, by place. A call that fails takes none of the others with it.
     """
-    return await _Running(size, begin).results()
+    return await _Running(size, begin, changes).results()
 
 
 class _Running:
     """The calls of one turn while they run: one task each, so that they can wait for each other."""
 
-    def __init__(self, size: int, begin: Callable[[int, Turn], tuple[Handler, ToolCall]]) -> None:
+    def __init__(
+        self,
+        size: int,
+        begin: Callable[[int, Turn], tuple[Handler, ToolCall]],
+        changes: Callable[[str], bool],
+    ) -> None:
         self._begin = begin
+        self._changes = changes
         self._turn = Turn(size, self._start)
         self._tasks: list[asyncio.Task[ToolResult]] = []
         self._given_up = size == 0
@@ -135,12 +157,15 @@ class _Running:
 
     async def _one(self, handler: Handler, call: ToolCall) -> ToolResult:
         try:
-            return await handler(call)
+            result = await handler(call)
         except asyncio.CancelledError:
             self._given_up = True
-            raise
-        finally:
             self._turn.arrive(call)
+            raise
+        if result.status is not Status.OK and self._changes(call.name):
+            self._turn.fail(call)  # before it arrives: a refusal stops the effects behind it
+        self._turn.arrive(call)
+        return result
 
 
 class Order:

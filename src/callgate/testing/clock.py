@@ -18,6 +18,11 @@ class _Timer:
         self.callback = None
 
 
+def _wake(sleeper: asyncio.Future[None]) -> None:
+    if not sleeper.done():
+        sleeper.set_result(None)
+
+
 class FakeClock:
     """A `Clock` that a test owns.
 
@@ -50,7 +55,7 @@ class FakeClock:
             await asyncio.sleep(0)
             return
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self.call_at(self._now + seconds, lambda: done.set_result(None))
+        timer = self.call_at(self._now + seconds, lambda: _wake(done))
         try:
             await done
         finally:
