@@ -223,6 +223,11 @@ def _check_session(session: Session, leg: Leg) -> None:
             f"Run {run} belongs to session {began.id} of {began.principal.id}, not to {now.id} of "
             f"{now.principal.id}. Restore its session: gate.restore(log.state().session)."
         )
+    if now.turn < began.turn:
+        raise RunError(
+            f"Run {run} has seen turn {began.turn} of its session and this one has counted only "
+            f"{now.turn}: two calls would get one key. Use gate.restore(log.state().session)."
+        )
     if began.revision != now.revision:
         raise RunError(
             f"Run {run} began with tools {began.revision}, this session has {now.revision}. "

@@ -9,7 +9,7 @@ order, retries, approval and recording happen behind `session.turn`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
@@ -156,11 +156,11 @@ async def stream(
     budget: Budget = _EVERYTHING,
     system: str | None = None,
     options: Options = _PLAIN,
-) -> AsyncIterator[RunEvent]:
+) -> AsyncGenerator[RunEvent, None]:
     """Run or resume, and give every event as it happens.
 
-    The run advances only while the next event is asked for. Who stops asking may resume later
-    from the log; it is complete up to the last event given.
+    The run advances only while the next event is asked for. Who stops early closes the stream
+    (`contextlib.aclosing`) and may resume later: the events given so far make the log.
 
     Args:
         session: As in `run`.
@@ -215,8 +215,13 @@ async def _advance(leg: Leg) -> AsyncGenerator[RunEvent, None]:
         elif (end := _end(leg)) is not None:
             yield leg.record(end)
         else:
-            async for event in _ask(leg):
-                yield event
+            asking = _ask(leg)
+            try:
+                async for event in asking:
+                    yield event
+            finally:
+                # Who stops listening in the middle must not leave the model's connection open.
+                await asking.aclose()
 
 
 async def _turn(leg: Leg) -> LogEvent:
@@ -296,11 +301,12 @@ async def _ask(leg: Leg) -> AsyncGenerator[RunEvent, None]:
         response: ModelResponse | None = None
         try:
             if leg.listening:
-                async for piece in _listen(leg, request, started):
-                    if isinstance(piece, ResponseDone):
-                        response = piece.response
-                    else:
-                        yield piece
+                async with aclosing(_listen(leg, request, started)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, ResponseDone):
+                            response = piece.response
+                        else:
+                            yield piece
             else:
                 response = await _in_time(leg, leg.model.complete(request), started)
             yield leg.record(_answered(leg, response, forced, time() - started))
@@ -322,7 +328,6 @@ async def _listen(
         while (piece := await _in_time(leg, anext(pieces, None), started)) is not None:
             yield piece
     finally:
-        # Who stops listening in the middle must not leave the connection open.
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
 

@@ -11,7 +11,7 @@ RunEnded       the leg is over, and why
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -147,7 +147,6 @@ class RunState:
 
     Attributes:
         messages: The conversation; it only grows, so that model clients may remember its bytes.
-        session: The session as the log last saw it; None before the start.
         status: Where the run stands.
         reason: Why it is not going on; None while it runs.
         detail: More about the reason, in words.
@@ -155,12 +154,13 @@ class RunState:
         calls: The calls of that answer which have no results yet.
         answer: The results of that answer's calls while some of them wait.
         replies: Replies that came for waiting calls and have not been used yet.
-        turn: The number of the turn of the latest answer's calls.
+        turn: The number of the latest turn; 0 before the first.
         forced: Why the latest answer had to be given without tools.
         spent: What the run has spent.
     """
 
     __slots__ = (
+        "_session",
         "answer",
         "calls",
         "detail",
@@ -169,7 +169,6 @@ class RunState:
         "reason",
         "replies",
         "response",
-        "session",
         "spent",
         "status",
         "turn",
@@ -178,7 +177,7 @@ class RunState:
     def __init__(self) -> None:
         """Start before the first event."""
         self.messages: list[Message] = []
-        self.session: SessionState | None = None
+        self._session: SessionState | None = None
         self.status = RunStatus.RUNNING
         self.reason: Reason | None = None
         self.detail = ""
@@ -189,6 +188,17 @@ class RunState:
         self.turn = 0
         self.forced: Reason | None = None
         self.spent = Spending()
+
+    @property
+    def session(self) -> SessionState | None:
+        """The session as the log last saw it, for `Gate.restore`; None before the start.
+
+        A turn whose calls were never answered counts: its number is taken.
+        """
+        session = self._session
+        if session is None or session.turn >= self.turn:
+            return session
+        return replace(session, turn=self.turn)
 
     @property
     def final(self) -> bool:
@@ -222,19 +232,19 @@ class RunState:
                 self.spent.seconds += event.seconds
 
     def _started(self, event: RunStarted) -> None:
-        if self.session is not None:
+        if self._session is not None:
             raise RunError("A run starts once; this log has a second start.")
-        self.session = event.session
+        self._session = event.session
         self.messages.extend(event.messages)
 
     def _model_answered(self, event: ModelAnswered) -> None:
-        if self.session is None or self.calls or self.answer is not None:
+        if self._session is None or self.calls or self.answer is not None:
             raise RunError("A model's answer stands in the log where none was asked for.")
         response = event.response
         self.response = response
         self.messages.append(response.message)
         self.calls = response.message.calls
-        self.turn = event.turn
+        self.turn = event.turn or self.turn
         self.forced = event.forced
         spent = self.spent
         spent.usage += response.usage
@@ -249,7 +259,7 @@ class RunState:
             self._count(answer)
         self.calls = ()
         self.replies = {}
-        self.session = event.session
+        self._session = event.session
         self.spent.seconds += event.seconds
         if answer.messages:
             self.answer = None

@@ -111,7 +111,7 @@ def _content_to_json(part: Content) -> dict[str, Any]:
         case ImagePart():
             given = _given(data=_base64(part.data), url=part.url)
             return {"type": "image", "media_type": part.media_type, **given}
-        case FilePart():
+        case _:
             given = _given(name=part.name, data=_base64(part.data), url=part.url)
             return {"type": "file", "media_type": part.media_type, **given}
 
