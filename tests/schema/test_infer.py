@@ -2,6 +2,7 @@
 
 import datetime
 import enum
+import typing
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +11,11 @@ from typing import (
     Annotated,
     Any,
     Literal,
-    NamedTuple,
     NewType,
     NotRequired,
-    Optional,
     Required,
     TypedDict,
     TypeVar,
-    Union,
 )
 
 import orjson
@@ -95,7 +93,7 @@ class Person(BaseModel):
     model_config = ConfigDict(title="A Person")
 
 
-class Point(NamedTuple):
+class Point(typing.NamedTuple):
     x: int
     y: int
 
@@ -147,8 +145,8 @@ def _parameter(annotation: Any, *default: Any) -> tuple[dict[str, Any], Signatur
         (Sequence[list[str]], {"type": "array", "items": {"type": "array", "items": STRING}}),
         (dict[str, Any], {"type": "object"}),
         (Mapping[str, int], {"type": "object", "additionalProperties": INTEGER}),
-        (Optional[int], {"anyOf": [INTEGER, NULL]}),  # noqa: UP045
-        (Union[int, str], {"anyOf": [INTEGER, STRING]}),  # noqa: UP007
+        ("typing.Optional[int]", {"anyOf": [INTEGER, NULL]}),
+        ("typing.Union[int, str]", {"anyOf": [INTEGER, STRING]}),
         (int | str | None, {"anyOf": [INTEGER, STRING, NULL]}),
         (Literal["a", "b"], {"type": "string", "enum": ["a", "b"]}),
         (Literal[1], {"type": "integer", "enum": [1]}),
@@ -335,32 +333,37 @@ def test_a_description_beside_a_rich_type_is_kept():
 # ---------------------------------------------------------------- whole functions
 
 
+NOWHERE: list[Stop] = []
+HOME = Address(street="Main")
+
+
+async def book(
+    city: str,
+    call: CallContext,
+    days: Annotated[int, Field(ge=1, description="At least one.")] = 3,
+    level: Level = Level.LOW,
+    until: datetime.date = datetime.date(2030, 1, 2),
+    stops: list[Stop] = NOWHERE,
+    *,
+    note: str | None = None,
+    home: Address = HOME,
+) -> Stop:
+    """Book a journey.
+
+    Ask first.
+
+    Args:
+        city: Where to.
+        days: Not used, because the field says more.
+        note: For the guide.
+
+    Returns:
+        What was booked.
+    """
+    return {"city": city}
+
+
 def test_a_function_is_read_as_a_whole():
-    async def book(
-        city: str,
-        call: CallContext,
-        days: Annotated[int, Field(ge=1, description="At least one.")] = 3,
-        level: Level = Level.LOW,
-        until: datetime.date = datetime.date(2030, 1, 2),
-        stops: list[Stop] = [],  # noqa: B006
-        *,
-        note: str | None = None,
-        home: Address = Address(street="Main"),  # noqa: B008
-    ) -> Stop:
-        """Book a journey.
-
-        Ask first.
-
-        Args:
-            city: Where to.
-            days: Not used, because the field says more.
-            note: For the guide.
-
-        Returns:
-            What was booked.
-        """
-        return {"city": city}
-
     found = infer(book)
     assert orjson.loads(orjson.dumps(found.parameters)) == {
         "type": "object",
@@ -429,6 +432,16 @@ def test_a_default_may_stand_in_a_field():
     }
 
 
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [(Literal["a", "b"], "a"), (Literal[1, 2], 2), (float, 1), (bool, True), (int | None, None)],
+    ids=str,
+)
+def test_a_default_of_the_type_becomes_part_of_the_contract(annotation: Any, default: Any):
+    found, signature = _parameter(annotation, default)
+    assert (found["default"], "required" in signature.parameters) == (default, False)
+
+
 def test_changing_a_mutable_default_does_not_change_the_contract():
     default = {"a": [1]}
     found, _ = _parameter(dict[str, list[int]], default)
@@ -473,6 +486,7 @@ def test_two_functions_share_no_part_of_a_schema():
         (int, INTEGER),
         (list[Colour], {"type": "array", "items": {"type": "string", "enum": ["red", "blue"]}}),
         (Address, {"$ref": "#/$defs/Address", "$defs": {"Address": ADDRESS}}),
+        (int | str | Pending, {"anyOf": [INTEGER, STRING]}),
         (Address | Pending, {"$ref": "#/$defs/Address", "$defs": {"Address": ADDRESS}}),
         (dict[int, str], {"type": "object", "additionalProperties": STRING}),
     ],
@@ -499,7 +513,7 @@ _leaves = st.sampled_from(
         int,
         float,
         bool,
-        None,
+        type(None),
         Literal["a", "b"],
         Literal[1, "c"],
         Annotated[int, Field(gt=1)],
@@ -512,8 +526,8 @@ _types = st.recursive(
     lambda inner: st.one_of(
         inner.map(lambda kind: list[kind]),
         inner.map(lambda kind: dict[str, kind]),
-        inner.map(lambda kind: Optional[kind]),  # noqa: UP045
-        st.tuples(inner, inner).map(lambda pair: Union[pair]),  # noqa: UP007
+        inner.map(lambda kind: kind | None),
+        st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1]),
         inner.map(lambda kind: Annotated[list[kind], Field(min_length=1)]),
     ),
     max_leaves=4,

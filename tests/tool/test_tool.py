@@ -216,10 +216,9 @@ def test_a_limit_may_be_none():
 
 
 def test_a_lambda_needs_a_name():
-    function: Callable[[], int] = lambda: 1  # noqa: E731
     with pytest.raises(DefinitionError, match="'<lambda>' is no name for a tool"):
-        tool(function)
-    assert tool(name="one")(function).tool.name == "one"
+        tool(lambda: 1)
+    assert tool(lambda: 1, name="one").tool.name == "one"
 
 
 def test_a_tool_is_not_declared_twice():

@@ -1,52 +1,68 @@
-"""What a type checker knows about a decorated function; pyright reads this file in `make check`.
+"""What a type checker knows about a decorated function: pyright reads the sample below."""
 
-A comment `pyright: ignore` here is an expectation: pyright reports it if nothing is wrong there.
-"""
+import subprocess
+import sys
+from pathlib import Path
 
+import orjson
+
+from tests.conftest import ROOT
+
+SAMPLE = """
 from typing import assert_type
-
-import pytest
-
-from callgate.errors import DefinitionError
-from callgate.tool import FunctionTool, tool
-
+from callgate.tool import tool
 
 @tool
 def add(a: int, b: int = 1) -> int:
     return a + b
 
-
 @tool(effect="read", timeout=5)
 async def fetch(url: str) -> list[str]:
     return [url]
-
 
 class Shop:
     def price(self, item: str) -> float:
         return float(len(item))
 
+price = tool(Shop().price, effect="read")
 
-def test_a_sync_tool_keeps_its_signature():
-    assert assert_type(add(1, b=2), int) == 3
+async def right() -> None:
+    assert_type(add(1, b=2), int)
+    assert_type(await fetch(url="a"), list[str])
+    assert_type(price("abc"), float)
+
+add("1")
+add(1, c=2)
+price(Shop(), "abc")
+tool(effect="write")(right)
+tool(timeout="5")(right)
+tool(efect="read")(right)
+add.tool.name = "other"
+"""
+WRONG = {
+    'add("1")': "reportArgumentType",
+    "add(1, c=2)": "reportCallIssue",
+    'price(Shop(), "abc")': "reportCallIssue",
+    'tool(effect="write")(right)': "reportArgumentType",
+    'tool(timeout="5")(right)': "reportArgumentType",
+    'tool(efect="read")(right)': "reportCallIssue",
+    'add.tool.name = "other"': "reportAttributeAccessIssue",
+}
 
 
-async def test_an_async_tool_keeps_its_signature():
-    assert assert_type(await fetch("a"), list[str]) == ["a"]
-
-
-def test_a_bound_method_loses_its_object_and_nothing_else():
-    price = tool(Shop().price, effect="read")
-    assert assert_type(price("abc"), float) == 3.0
-    assert isinstance(price, FunctionTool)
-
-
-def test_wrong_arguments_are_a_type_error():
-    with pytest.raises(TypeError):
-        add("1", c=2)  # pyright: ignore[reportCallIssue]
-
-
-def test_a_wrong_option_is_a_type_error():
-    with pytest.raises(DefinitionError):
-        tool(efect="read")(Shop().price)  # pyright: ignore[reportCallIssue]
-    with pytest.raises(DefinitionError):
-        tool(effect="write")(Shop().price)  # pyright: ignore[reportArgumentType]
+def test_a_type_checker_sees_the_function_and_refuses_what_is_wrong(tmp_path: Path):
+    (tmp_path / "sample.py").write_text(SAMPLE)
+    settings = {"include": ["."], "extraPaths": [str(ROOT / "src")], "typeCheckingMode": "standard"}
+    (tmp_path / "pyrightconfig.json").write_bytes(orjson.dumps(settings))
+    run = subprocess.run(
+        [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    lines = SAMPLE.splitlines()
+    found = {
+        lines[said["range"]["start"]["line"]]: said["rule"]
+        for said in orjson.loads(run.stdout)["generalDiagnostics"]
+    }
+    assert found == WRONG

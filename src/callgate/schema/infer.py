@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import types
@@ -315,7 +316,8 @@ def _without_pending(annotation: Any) -> Any:
     members = _members(annotation)
     if Pending not in members:
         return annotation
-    return typing.Union[tuple(member for member in members if member is not Pending)]  # noqa: UP007
+    results = [member for member in members if member is not Pending]
+    return functools.reduce(lambda left, right: left | right, results)
 
 
 def _foreign_result(annotation: Any) -> JsonSchema:
