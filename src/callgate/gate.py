@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from callgate.codecs import Codec, by_name, detect
+from callgate.codecs import Codec, by_name, detect, wire_names
 from callgate.errors import DuplicateCallError, MisuseError, ModelStreamError, RefusedError
 from callgate.messages import Answer, Answered, CallPart, Message, ResultPart, Role
 from callgate.path import CallPath, Offered
 from callgate.pipeline import Clock, Handler, Listener, LoopClock
+from callgate.portal import Portal
 from callgate.sources.results import READ_RESULT
 from callgate.stages.deadline import Wheel
 from callgate.stages.order import Turn, run_turn
@@ -163,8 +164,9 @@ class Session:
         self._handler = path.handler
         self._state = state
         self._turn = state.turn
-        self._disclosed = set(state.disclosed)
+        self._disclosed = state.disclosed
         self._visible: tuple[Tool, ...] | None = None
+        self._encoded: dict[str, tuple[Any, ...]] = {}
         self._prefix = "/".join(quote(part, safe="") for part in (who.tenant, who.id, state.id))
         self._scope = Scope(
             session=state.id,
@@ -180,12 +182,25 @@ class Session:
     @property
     def state(self) -> SessionState:
         """All of the session that must survive a restart."""
-        return replace(self._state, turn=self._turn, disclosed=frozenset(self._disclosed))
+        state = self._state
+        return SessionState(
+            id=state.id,
+            principal=state.principal,
+            revision=state.revision,
+            turn=self._turn,
+            labels=state.labels,
+            disclosed=self._disclosed,
+        )
 
     @property
     def clock(self) -> Clock:
         """The time that the path goes by."""
         return self._path.clock
+
+    @property
+    def portal(self) -> Portal:
+        """The door for callers that cannot await."""
+        return self._path.portal
 
     @property
     def wheel(self) -> Wheel:
@@ -211,7 +226,9 @@ class Session:
             )
         if wire is None:
             return self._visible
-        return tuple(by_name(wire).encode_tools(self._visible))
+        if wire not in self._encoded:
+            self._encoded[wire] = tuple(by_name(wire).encode_tools(self._visible))
+        return self._encoded[wire]
 
     async def call(
         self,
@@ -282,7 +299,11 @@ class Session:
         self._path.attach()
         number = self.next_turn() if turn is None else turn
         make = self._maker(calls, number, {})
-        results = await self._run(make, range(len(calls)), _refusals(calls, refused or {}))
+        if len(calls) == 1 and not refused:
+            results = [await self._handler(make(0, None))]
+        else:
+            refusals = _refusals(calls, refused or {})
+            results = await self._run(make, range(len(calls)), refusals)
         return _answer(calls, results, number)
 
     async def answer(self, response: Any) -> Answer:
@@ -303,7 +324,9 @@ class Session:
                 f"A {type(response).__name__} is no response of a known provider. Pass the SDK's "
                 "response object or its JSON as a dict."
             )
-        answer = await self.turn(codec.decode_response(response).message.calls)
+        names = wire_names(self._path.surface.tools.values())
+        decoded = codec.decode_response(response, names=names)
+        answer = await self.turn(decoded.message.calls)
         return _on_wire(answer, codec)
 
     async def resume(self, answer: Answer, replies: Mapping[str, Any]) -> Answer:
@@ -343,8 +366,9 @@ class Session:
 
     def _disclose(self, name: str) -> None:
         if name not in self._disclosed:
-            self._disclosed.add(name)
+            self._disclosed |= {name}
             self._visible = None
+            self._encoded.clear()
 
     def _maker(self, calls: Sequence[CallPart], turn: int, replies: Mapping[str, Any]) -> _Make:
         def make(place: int, together: Turn | None) -> ToolCall:
@@ -365,9 +389,6 @@ class Session:
     async def _run(
         self, make: _Make, places: Sequence[int], refused: Mapping[int, RefusedError]
     ) -> list[ToolResult]:
-        if len(places) == 1 and not refused:
-            return [await self._handler(make(places[0], None))]
-
         def begin(index: int, turn: Turn) -> tuple[Handler, ToolCall]:
             place = places[index]
             refusal = refused.get(place)
@@ -398,22 +419,23 @@ def _refusals(
 
 
 def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int) -> Answer:
-    answered = tuple(
-        Answered(call=call, result=result) for call, result in zip(calls, results, strict=True)
-    )
-    if any(result.status is Status.PENDING for result in results):
-        return Answer(answered=answered, turn=turn)
-    parts = tuple(
-        ResultPart(
-            call_id=item.call.id,
-            name=item.call.name,
-            text=item.result.text(),
-            content=item.result.content,
-            error=not item.result.ok,
+    answered: list[Answered] = []
+    parts: list[ResultPart] = []
+    waiting = False
+    for call, result in zip(calls, results, strict=True):
+        answered.append(Answered(call=call, result=result))
+        waiting = waiting or result.status is Status.PENDING
+        parts.append(
+            ResultPart(
+                call_id=call.id,
+                name=call.name,
+                text=result.text(),
+                content=result.content,
+                error=result.status is not Status.OK,
+            )
         )
-        for item in answered
-    )
-    return Answer(answered=answered, messages=(Message(role=Role.TOOL, parts=parts),), turn=turn)
+    messages = () if waiting else (Message(role=Role.TOOL, parts=tuple(parts)),)
+    return Answer(answered=tuple(answered), messages=messages, turn=turn)
 
 
 def _on_wire(answer: Answer, codec: Codec) -> Answer:

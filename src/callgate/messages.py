@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from callgate.types import Content, FilePart, ImagePart, Status, Text, Tool, ToolResult
+from callgate.types import (
+    Content,
+    FilePart,
+    ImagePart,
+    Status,
+    Text,
+    Tool,
+    ToolResult,
+    assign_directly,
+)
 
 __all__ = [
     "Answer",
@@ -55,6 +64,7 @@ class CallPart:
     truncated: bool = False
 
 
+@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultPart:
     """The answer to one call.
@@ -224,6 +234,7 @@ class ResponseDone:
 ModelEvent: TypeAlias = TextDelta | CallDelta | ResponseDone
 
 
+@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A call of a turn and how it ended."""
@@ -232,6 +243,7 @@ class Answered:
     result: ToolResult
 
 
+@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a session has to say to one model response.

@@ -81,6 +81,7 @@ class Guard:
         if last is None:
             if len(seen) >= _KEPT:
                 del seen[next(iter(seen))]
+            mark = (self._name, b"%b" % mark[1])  # without the 4 kB buffer that orjson leaves
             count = 1
         else:
             count = last[1] + 1 if last[0] == outcome else 1
