@@ -48,7 +48,10 @@ class Spending:
         turns: Turns whose calls were answered.
         calls: Calls that were not refused by the budget.
         refusals: The latest turns in a row in which every call was refused.
-        usage: Tokens and requests.
+        input: Tokens read, cached ones included.
+        output: Tokens written.
+        cached: Tokens of the input that came from the provider's cache.
+        requests: Model requests that were answered.
         seconds: Seconds spent in model requests and tools; waiting for a person costs nothing.
         cost: US dollars; None as soon as one request had no known price.
     """
@@ -56,9 +59,29 @@ class Spending:
     turns: int = 0
     calls: int = 0
     refusals: int = 0
-    usage: Usage = field(default_factory=Usage)
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    requests: int = 0
     seconds: float = 0.0
     cost: Decimal | None = field(default_factory=Decimal)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens and requests so far."""
+        return Usage(
+            input=self.input, output=self.output, cached=self.cached, requests=self.requests
+        )
+
+    def answered(self, usage: Usage, seconds: float, cost: Decimal | None) -> None:
+        """Count one answer of the model."""
+        # Four additions in place: a new `Usage` each turn would cost more than all the rest here.
+        self.input += usage.input
+        self.output += usage.output
+        self.cached += usage.cached
+        self.requests += usage.requests
+        self.seconds += seconds
+        self.cost = None if self.cost is None or cost is None else self.cost + cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +119,7 @@ class Budget:
 
         A cost that is not known counts as used up: a bound that cannot be checked is no bound.
         """
-        if self.tokens is not None and spent.usage.input + spent.usage.output >= self.tokens:
+        if self.tokens is not None and spent.input + spent.output >= self.tokens:
             return Reason.TOKENS
         if self.seconds is not None and spent.seconds >= self.seconds:
             return Reason.SECONDS

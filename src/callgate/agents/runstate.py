@@ -246,10 +246,7 @@ class RunState:
         self.calls = response.message.calls
         self.turn = event.turn or self.turn
         self.forced = event.forced
-        spent = self.spent
-        spent.usage += response.usage
-        spent.seconds += event.seconds
-        spent.cost = None if spent.cost is None or event.cost is None else spent.cost + event.cost
+        self.spent.answered(response.usage, event.seconds, event.cost)
 
     def _turn_answered(self, event: TurnAnswered) -> None:
         answer = event.answer
