@@ -219,18 +219,23 @@ def _arguments(value: Any) -> Any:
 
 
 def read_usage(data: Mapping[str, Any]) -> Usage:
-    """Return what a response, or the chunk that tells it, says about tokens."""
-    found = data.get("usage") or object_of(data.get("x_groq"), "x_groq").get("usage")
-    usage = object_of(found, "usage")
-    read_ = number_of(usage.get("prompt_tokens"))
-    details = object_of(usage.get("prompt_tokens_details"), "prompt_tokens_details")
+    """Return what a response, or the chunk that tells it, says about tokens.
+
+    Counts decide nothing about the answer, so what cannot be read counts as 0.
+    """
+    usage = _members(data.get("usage")) or _members(_members(data.get("x_groq")).get("usage"))
+    tokens = number_of(usage.get("prompt_tokens"))
+    details = _members(usage.get("prompt_tokens_details"))
     cached = details.get("cached_tokens") or usage.get("prompt_cache_hit_tokens")
+    total = number_of(usage.get("total_tokens"))
     return Usage(
-        input=read_,
+        input=tokens,
         # Gemini counts its reasoning in the total only.
-        output=max(
-            number_of(usage.get("completion_tokens")), number_of(usage.get("total_tokens")) - read_
-        ),
+        output=max(number_of(usage.get("completion_tokens")), total - tokens),
         cached=number_of(cached),
         requests=1,
     )
+
+
+def _members(value: Any) -> Mapping[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -37,6 +37,7 @@ def _merge(into: dict[str, Any], new: Mapping[str, Any], depth: int = 0) -> None
     """Add the fields of a delta to what has come before."""
     for name, value in new.items():
         if value is None:
+            into.setdefault(name, None)
             continue
         old = into.get(name)
         if isinstance(value, str) and name not in _NOT_JOINED:

@@ -25,7 +25,8 @@ class EventStream:
             limit: Bytes that one event may have; defaults to 16 MiB.
         """
         self._limit = limit
-        self._size = 0
+        self._held = 0  # bytes of the event's data
+        self._open = 0  # bytes of the line that has no end yet
         self._line: list[bytes] = []
         self._data: list[bytes] = []
         self._event = ""
@@ -47,17 +48,18 @@ class EventStream:
         self._after_cr = chunk.endswith(_CR)
         frames: list[Frame] = []
         for piece in chunk.splitlines(keepends=True):
-            self._count(len(piece))
             self._line.append(piece)
+            self._open += len(piece)
+            self._check_size()
             if piece.endswith((_LF, _CR)):
                 line = b"".join(self._line).rstrip(b"\r\n")
                 self._line.clear()
+                self._open = 0
                 self._take(line, frames)
         return frames
 
-    def _count(self, size: int) -> None:
-        self._size += size
-        if self._size > self._limit:
+    def _check_size(self) -> None:
+        if self._held + self._open > self._limit:
             raise ModelStreamError(
                 f"One event of the stream has more than {self._limit} bytes.",
                 details={"limit": self._limit},
@@ -74,15 +76,13 @@ class EventStream:
         value = value.removeprefix(b" ")
         if name == b"data":
             self._data.append(value)
+            self._held += len(line)
         elif name == b"event":
             self._event = value.decode("utf-8", "replace")
-        else:
-            # A comment or an unknown field: it may come without end as a sign of life.
-            self._size -= len(line)
 
     def _dispatch(self, frames: list[Frame]) -> None:
         if self._data:
             frames.append(Frame(self._event, b"\n".join(self._data)))
             self._data.clear()
         self._event = ""
-        self._size = 0
+        self._held = 0
