@@ -135,6 +135,18 @@ async def test_every_request_shares_one_growing_list_of_messages() -> None:
     assert seen == [(id(run.messages), 1), (id(run.messages), 3), (id(run.messages), 5)]
 
 
+def test_code_that_cannot_await_has_a_blocking_twin() -> None:
+    gate = Gate([adder()])
+    try:
+        run = agents.run_blocking(
+            gate.session(), "Go", model=ScriptedModel([calls(ADD), says("It is 3.")])
+        )
+    finally:
+        gate.close_blocking()
+
+    assert (run.status, run.answer, told(run)) == (RunStatus.DONE, "It is 3.", {"c1": "3"})
+
+
 # --- events ---------------------------------------------------------------------------------
 
 

@@ -102,6 +102,16 @@ async def test_a_run_resumed_under_a_smaller_budget_refuses_all_further_calls() 
     assert (len(source.calls), told(run)["c2"][:19]) == (3, "The run's budget of")
 
 
+async def test_without_bounds_on_turns_and_calls_a_run_goes_on_until_the_answer() -> None:
+    model = ScriptedModel([*numbered(60), says("Done.")])
+
+    run = await agents.run(
+        Gate([adder()]).session(), "Go", model=model, budget=Budget(turns=None, calls=None)
+    )
+
+    assert (*stands(run), len(told(run))) == (RunStatus.DONE, Reason.ANSWER, "Done.", 60)
+
+
 async def test_a_model_that_repeats_one_call_is_stopped_and_may_still_answer() -> None:
     source = adder()
     model = ScriptedModel([calls(ADD, ids=[f"c{i}"]) for i in range(6)] + [says("It is 3.")])

@@ -5,7 +5,7 @@ Importing this package loads neither an HTTP client nor a local runtime.
 
 from callgate.agents.budget import Budget, Reason
 from callgate.agents.leg import Options, Run
-from callgate.agents.loop import RunEvent, resume, run, stream
+from callgate.agents.loop import RunEvent, resume, run, run_blocking, stream
 from callgate.agents.runlog import RunLog
 from callgate.agents.runstate import RunStatus
 
@@ -19,5 +19,6 @@ __all__ = [
     "RunStatus",
     "resume",
     "run",
+    "run_blocking",
     "stream",
 ]

@@ -49,6 +49,7 @@ __all__ = [
     "RunEvent",
     "resume",
     "run",
+    "run_blocking",
     "stream",
 ]
 
@@ -109,6 +110,43 @@ async def run(
     """
     leg = begin(session, prompt, model=model, budget=budget, system=system, options=options)
     return await _drive(leg, on_event)
+
+
+def run_blocking(
+    session: Session,
+    prompt: str | Sequence[Message],
+    *,
+    model: Model,
+    budget: Budget = _EVERYTHING,
+    system: str | None = None,
+    on_event: Callable[[RunEvent], None] | None = None,
+    options: Options = _PLAIN,
+) -> Run:
+    """Do what `run` does, for code that cannot await; the loop runs in the gate's own thread.
+
+    Args:
+        session: As in `run`.
+        prompt: As in `run`.
+        model: As in `run`; not one that is in use on another event loop.
+        budget: As in `run`.
+        system: As in `run`.
+        on_event: As in `run`; called in the gate's thread.
+        options: As in `run`.
+
+    Raises:
+        MisuseError: As in `run`; also if the caller could await.
+    """
+    return session.portal.run(
+        lambda: run(
+            session,
+            prompt,
+            model=model,
+            budget=budget,
+            system=system,
+            on_event=on_event,
+            options=options,
+        )
+    )
 
 
 async def resume(

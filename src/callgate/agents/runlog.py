@@ -179,7 +179,7 @@ def _to_json(event: LogEvent) -> dict[str, Any]:
             return {"type": "run_suspended"}
         case RunResumed():
             return {"type": "run_resumed", "replies": dict(event.replies)}
-        case RunEnded():
+        case _:
             return {
                 "type": "run_ended",
                 "status": event.status.value,

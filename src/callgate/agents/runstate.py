@@ -227,7 +227,7 @@ class RunState:
                 self._suspended()
             case RunResumed():
                 self._resumed(event)
-            case RunEnded():
+            case _:
                 self.status, self.reason, self.detail = event.status, event.reason, event.detail
                 self.spent.seconds += event.seconds
 
