@@ -199,6 +199,28 @@ def test_a_value_too_deep_to_be_sent_as_json_is_not_made_out_of_strings() -> Non
     assert _mend(_object(a=_object(b={"type": "array"})), {"a": {"b": text}})[1] == []
 
 
+def test_strings_within_strings_are_mended_to_a_bounded_depth() -> None:
+    def stringified(levels: int) -> Any:
+        value: Any = {"n": 1}
+        for _ in range(levels):
+            value = {"a": json.dumps(value)}
+        return value
+
+    schema = _object(a={"$ref": "#"}, n=INTEGER)
+
+    assert repair(Checker(schema), stringified(7))[0]["a"]["a"]["a"]["a"]["a"]["a"]["a"] == {"n": 1}
+    assert _mend(schema, stringified(9)) == (stringified(9), [])
+
+
+def test_what_is_wrapped_whole_is_not_mended_inside_at_once() -> None:
+    schema = _object(a={"allOf": [{"type": "array"}, {"properties": {"x": INTEGER}}]})
+
+    assert _mend(schema, {"a": {"x": "5"}}) == (
+        {"a": [{"x": "5"}]},
+        [("$.a", "wrapped_in_array", '{"x":"5"}', '[{"x":"5"}]')],
+    )
+
+
 def test_more_mistakes_than_the_bound_are_not_mended() -> None:
     schema = _object(a={"type": "array", "items": INTEGER})
     few, many = {"a": ["1"] * MAX_REPAIRS}, {"a": ["1"] * (MAX_REPAIRS + 1)}

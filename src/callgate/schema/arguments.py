@@ -74,7 +74,7 @@ def prepare(
         strict: Whether a repair is an error that names it; defaults to False.
         truncated: Whether the model was stopped before its end; missing closers are then never
             added. Defaults to False.
-        limit: Bytes the arguments may have; 1 MiB by default.
+        limit: Bytes the arguments may have as they come; 1 MiB by default.
 
     Raises:
         ArgumentsError: The arguments are not valid and no safe repair makes them so, or a repair
@@ -146,12 +146,7 @@ def _prepare(checker: Checker, raw: Any, *, closing: bool, strict: bool, limit: 
     repairs += complete(checker, value)
     if strict and repairs:
         raise _strict(repairs)
-    body = _dumps(value, option=_SORTED)
-    if len(body) > limit:
-        raise MalformedArgumentsError(
-            f"The arguments have {len(body)} bytes; at most {limit} are accepted."
-        )
-    return Prepared(value, body, repairs)
+    return Prepared(value, _dumps(value, option=_SORTED), repairs)
 
 
 def _text_of(raw: Any) -> bytes:

@@ -66,7 +66,7 @@ class Checker:
     def errors(self, value: Any) -> list[jsonschema_rs.ValidationError]:
         """Return why `value` is not valid, by place; only one reason if the value is very large."""
         validator = self._compiled()
-        if _is_small(value):
+        if orjson.dumps(value).count(b",") <= _MANY_VALUES:
             return sorted(validator.iter_errors(value), key=place_of)
         try:
             validator.validate(value)
@@ -80,7 +80,7 @@ class Checker:
         Args:
             value: A JSON value.
         """
-        return describe(self.errors(value), self.schema)
+        return describe(self.errors(value), self.schema, value)
 
     def _check_first(self, value: Any) -> bool:
         return self._compiled().is_valid(value)
@@ -92,13 +92,6 @@ class Checker:
         return self._validator
 
 
-def _is_small(value: Any) -> bool:
-    try:
-        return orjson.dumps(value).count(b",") <= _MANY_VALUES
-    except TypeError:
-        return False  # deeper than orjson goes, or a result that is no JSON at all
-
-
 def _compile(schema: JsonSchema) -> jsonschema_rs.Validator:
     try:
         return _build(schema, LINEAR)
@@ -107,13 +100,11 @@ def _compile(schema: JsonSchema) -> jsonschema_rs.Validator:
         bounded = bound_patterns(schema)
     try:
         return _build(bounded, STEPWISE)
-    except jsonschema_rs.ValidationError as error:
-        where = "/".join(str(step) for step in error.instance_path)
-        raise DefinitionError(
-            f"This is not a JSON Schema: {error.message[:200]} (at #/{where})."
-        ) from error
     except (ValueError, jsonschema_rs.ReferencingError) as error:
-        raise DefinitionError(f"The schema cannot be used: {str(error)[:200]}.") from error
+        steps = error.instance_path if isinstance(error, jsonschema_rs.ValidationError) else []
+        where = "/".join(str(step) for step in steps)
+        what = str(error).partition("\n")[0][:200]
+        raise DefinitionError(f"This is not a JSON Schema: {what} (at #/{where}).") from error
 
 
 def _build(

@@ -82,11 +82,19 @@ class Definition:
             the value.
     """
 
-    __slots__ = ("_anchors", "_bases", "_resources", "deep_defaults", "defaults", "schema")
+    __slots__ = (
+        "_anchors",
+        "_bases",
+        "_found",
+        "_resources",
+        "deep_defaults",
+        "defaults",
+        "schema",
+    )
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self.schema = schema
-        self.deep_defaults = False
+        self._found = 0
         self._bases: dict[int, str] = {}
         self._resources: dict[str, Any] = {"": schema}
         self._anchors: dict[tuple[str, str], Any] = {}
@@ -96,6 +104,7 @@ class Definition:
             raise DefinitionError(f"The schema is not JSON: {error}.") from error
         self.defaults = _defaults(schema)
         referring = self._index(schema, "")
+        self.deep_defaults = self._found > len(self.defaults)
         if not referring:
             # Most schemas refer to nothing; they need no index, and tools come in thousands.
             self._bases, self._resources, self._anchors = {}, {}, {}
@@ -105,6 +114,7 @@ class Definition:
         for holder in referring:
             for target in self.targets(holder):
                 referring += self._index(target, self._bases[id(holder)])
+        self.deep_defaults = self._found > len(self.defaults)
         self._refuse_circles(referring)
 
     def targets(self, schema: dict[str, Any]) -> list[Any]:
@@ -149,10 +159,7 @@ class Definition:
         for keyword in ("$anchor", "$dynamicAnchor"):
             if isinstance(name := schema.get(keyword), str):
                 self._anchors[base, name] = schema
-        if "default" in schema and all(
-            schema is not top for top in self.schema.get("properties", {}).values()
-        ):
-            self.deep_defaults = True
+        self._found += "default" in schema
         self._bases[id(schema)] = base
         return base
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -75,7 +75,7 @@ def parse(text: str | bytes, *, may_close: bool, limit: int = MAX_BYTES) -> Pars
         try:
             orjson.loads(mended)
         except orjson.JSONDecodeError as second:
-            _refuse_syntax(scan, error if scan.repairs == [] else second, may_close=may_close)
+            _refuse_syntax(scan, second if scan.repairs else error, may_close=may_close)
         decoded, repairs = mended, tuple(scan.repairs)
     if decoded.count("{") + decoded.count("[") > MAX_DEPTH:
         _Scan(decoded)
@@ -230,34 +230,33 @@ def _refuse_syntax(scan: _Scan, error: orjson.JSONDecodeError, *, may_close: boo
     if not scan.text.strip():
         raise MalformedArgumentsError("The arguments are empty.") from error
     if scan.crossed < 0 and (scan.torn or scan.open):
-        where = "inside a string" if scan.torn else f"with {len(scan.open)} brackets still open"
+        brackets = "1 bracket" if len(scan.open) == 1 else f"{len(scan.open)} brackets"
+        where = "inside a string" if scan.torn else f"with {brackets} still open"
         why = "" if may_close else " Cut arguments of this call are not completed for you."
         raise MalformedArgumentsError(
             f"The arguments end {where}, after {len(scan.text)} characters.{why}"
         ) from error
     near = error.doc[max(0, error.pos - _NEAR) : error.pos + _NEAR]
-    quotes = " JSON strings take double quotes." if near[_NEAR:][:1] == "'" else ""
+    quotes = (
+        " JSON strings take double quotes." if error.doc[error.pos : error.pos + 1] == "'" else ""
+    )
     raise MalformedArgumentsError(
         f"The arguments are not JSON: {error.msg} at character {error.pos}, near {near!r}.{quotes}"
     ) from error
 
 
 def _read_exactly(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_float=_float)
+    return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
-    if len(made) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise MalformedArgumentsError(
-                    f"The key {key[:80]!r} occurs twice in one object; it is not clear which "
-                    "value is meant."
-                )
-            seen.add(key)
-    return made
+    if len(made) == len(pairs):
+        return made
+    key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+    raise MalformedArgumentsError(
+        f"The key {key[:80]!r} occurs twice in one object; it is not clear which value is meant."
+    )
 
 
 def _integer(text: str) -> int:
@@ -267,10 +266,3 @@ def _integer(text: str) -> int:
         f"The integer {text[:40]} does not fit into 64 bits, and rounding it would change it. "
         "Only a parameter that takes a string can hold it."
     )
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        raise MalformedArgumentsError(f"The number {text[:40]} is too large.")
-    return value

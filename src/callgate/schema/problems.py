@@ -50,16 +50,17 @@ def shown(value: Any, *, most: int = _MAX_SHOWN) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def describe(errors: Sequence[Error], schema: JsonSchema) -> tuple[Problem, ...]:
+def describe(errors: Sequence[Error], schema: JsonSchema, value: Any) -> tuple[Problem, ...]:
     """Return what is wrong, in the order of the paths, each place told once per reason.
 
     Args:
         errors: The errors of one value.
         schema: The schema they come from; tells names that would have been known.
+        value: The value itself.
     """
     found: dict[tuple[str, str], Problem] = {}
     for error in sorted(_leaves(errors), key=place_of):
-        for problem in _problems(error, schema):
+        for problem in _problems(error, schema, value):
             found.setdefault((problem.path, problem.allowed), problem)
     return tuple(found.values())
 
@@ -74,12 +75,10 @@ def explain(problems: Sequence[Problem]) -> str:
     lines = [_sentence(problem) for problem in problems[:MAX_PROBLEMS]]
     if len(problems) > MAX_PROBLEMS:
         lines.append(f"And {len(problems) - MAX_PROBLEMS} more.")
-    text = " ".join(lines) if len(lines) == 1 else "\n".join(f"- {line}" for line in lines)
-    text = (
-        f"The arguments are not valid. {text}"
-        if len(lines) == 1
-        else (f"The arguments are not valid:\n{text}\n")
-    )
+    if len(lines) == 1:
+        text = f"The arguments are not valid. {lines[0]}"
+    else:
+        text = "\n- ".join(["The arguments are not valid:", *lines])
     return text if len(text) <= _MAX_MESSAGE else f"{text[: _MAX_MESSAGE - 1]}…"
 
 
@@ -139,14 +138,14 @@ def _says_types(branches: Sequence[Sequence[Error]]) -> list[str] | None:
 # ------------------------------------------------------------------ one error, in words
 
 
-def _problems(error: Error, schema: JsonSchema) -> Iterable[Problem]:
-    keyword, path = error.kind.name, error.instance_path
-    if keyword == "required":
+def _problems(error: Error, schema: JsonSchema, value: Any) -> Iterable[Problem]:
+    path = error.instance_path
+    if error.kind.name == "required":
         yield _missing(error, at(schema, error.schema_path[:-1]))
-    elif unexpected := _unexpected(error):
-        known = _known_names(schema, error)
+    elif unexpected := _unexpected(error, at(value, path)):
+        known = _known_names(schema, error, at(value, path))
         for name in unexpected:
-            yield _unknown(path, name, error.instance, known)
+            yield _unknown(path, name, at(value, [*path, name]), known)
     else:
         allowed, nearest = _allowed(error)
         yield Problem(
@@ -165,32 +164,30 @@ def _missing(error: Error, holder: Any) -> Problem:
     )
 
 
-def _unexpected(error: Error) -> list[str]:
+def _unexpected(error: Error, holder: Any) -> list[str]:
     if error.kind.name in ("additionalProperties", "unevaluatedProperties"):
         return _value(error, "unexpected")
-    # Where a schema declares no property at all, the validator speaks of a false schema.
-    if error.kind.name == "falseSchema" and error.schema_path[-1:] == ["additionalProperties"]:
-        return list(error.instance) if is_object(error.instance) else []
-    return []
+    # Where a schema declares no property at all, the validator speaks of a false schema, at the
+    # place of the object.
+    closed = error.kind.name == "falseSchema" and error.schema_path[-1:] == ["additionalProperties"]
+    return list(holder) if closed and is_object(holder) else []
 
 
-def _unknown(path: Sequence[Step], name: str, holder: Any, known: list[str]) -> Problem:
+def _unknown(path: Sequence[Step], name: str, value: Any, known: list[str]) -> Problem:
     lower = {known_name.lower(): known_name for known_name in known}
     close = difflib.get_close_matches(name.lower(), lower, 1, 0.6)
     nearest = lower[close[0]] if close else None
     names = _listed(known) if known else "none"
     return Problem(
         path=json_path([*path, name]),
-        got=shown(holder[name]),
+        got=shown(value),
         allowed=f"no property of this name (known: {names})",
         nearest=nearest,
     )
 
 
-def _known_names(schema: JsonSchema, error: Error) -> list[str]:
-    holder = at(schema, error.schema_path[:-1])
-    names = _part(holder, "properties")
-    present: Any = error.instance
+def _known_names(schema: JsonSchema, error: Error, present: Any) -> list[str]:
+    names = at(schema, [*error.schema_path[:-1], "properties"])
     return [name for name in names if name not in present] if is_object(names) else []
 
 
@@ -267,7 +264,8 @@ def _tell_type(error: Error) -> Words:
 def _tell_enum(error: Error) -> Words:
     options: list[Any] = _value(error, "options")
     texts = {str(option).lower(): option for option in options}
-    close = difflib.get_close_matches(str(error.instance)[:_MAX_SHOWN].lower(), texts, 1, 0.6)
+    text = error.instance[:_MAX_SHOWN].lower() if isinstance(error.instance, str) else ""
+    close = difflib.get_close_matches(text, texts, 1, 0.6)
     return f"one of {_listed(options)}", texts[close[0]] if close else None
 
 

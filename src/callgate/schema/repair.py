@@ -193,9 +193,7 @@ def _fits(value: Any) -> bool:
 
 
 def _read(text: str, types: set[str], *, again: bool = True) -> _Edit | None:
-    """Return what `text` says, if that is of one of `types` and text itself is not."""
-    if "string" in types:
-        return None
+    """Return what `text` says, if that is of one of `types`, none of which is a string."""
     word = text.strip().lower()
     if word in _WORDS:
         value: Any = _WORDS[word]
