@@ -5,10 +5,12 @@ the others. Every rule here is shown a bad sample by a test of its own.
 """
 
 import ast
+import inspect
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 import grimp
@@ -220,11 +222,43 @@ def exemptions(paths: Iterable[Path], root: Path) -> Counter[tuple[str, str]]:
     return found
 
 
-def undocumented(module: object) -> list[str]:
-    """Public names of a module without a docstring of their own."""
+def _told_below(folder: Path) -> set[str]:
+    """Module-level names with a docstring below their assignment, as type aliases have it."""
+    told: set[str] = set()
+    for path in python_files(folder):
+        for node, after in pairwise(_tree(path).body):
+            match node, after:
+                case (
+                    (
+                        ast.AnnAssign(target=ast.Name(id=name))
+                        | ast.Assign(targets=[ast.Name(id=name)])
+                    ),
+                    ast.Expr(value=ast.Constant(value=str())),
+                ):
+                    told.add(name)
+                case _:
+                    pass
+    return told
+
+
+def undocumented(module: object, folder: Path) -> list[str]:
+    """Public names of a module without a docstring of their own.
+
+    Args:
+        module: What has the names, in `__all__`.
+        folder: Where their source is.
+    """
+    below = _told_below(folder)
+
+    def told(name: str) -> bool:
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isroutine(value):
+            return bool((value.__doc__ or "").strip())
+        return name in below
+
     names: list[str] = list(getattr(module, "__all__", ()))
     return [
         f"{name}: public, and has no docstring"
         for name in names
-        if not name.startswith("__") and not (getattr(module, name).__doc__ or "").strip()
+        if not name.startswith("__") and not told(name)
     ]
