@@ -9,6 +9,7 @@ from hypothesis import given
 from callgate.errors import MalformedArgumentsError
 from callgate.schema.check import Checker
 from callgate.schema.complete import complete, fill
+from callgate.schema.repair import MAX_REPAIRS
 from callgate.types import Repair
 from tests.schema.strategies import Shape, arguments
 
@@ -171,6 +172,18 @@ def test_an_integer_that_came_as_a_float_becomes_one_and_is_told() -> None:
         Repair(path="$.a", kind="integral_float", before="5.0", after="5"),
         Repair(path="$.c", kind="integral_float", before="-0.0", after="0"),
         Repair(path="$.d[0]", kind="integral_float", before="2.0", after="2"),
+    )
+
+
+def test_very_many_integral_floats_are_counted_rather_than_listed() -> None:
+    value: dict[str, Any] = {"a": [1.0] * (MAX_REPAIRS + 7)}
+
+    repairs = complete(Checker(_object(a={"items": {"type": "integer"}})), value)
+
+    assert {type(item) for item in value["a"]} == {int}
+    assert len(repairs) == MAX_REPAIRS + 1
+    assert repairs[-1] == Repair(
+        path="$", kind="integral_float", before="7 more integral floats", after="integers"
     )
 
 

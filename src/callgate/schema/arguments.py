@@ -86,14 +86,20 @@ def prepare(
     # not sure of goes the slow way, which looks at everything again.
     plain = _read_plain(raw, limit)
     if plain is not None and checker.is_valid(plain[0]):
-        definition = checker.definition
-        if not definition.deep_defaults:
-            for name, _ in definition.defaults:
-                if name not in plain[0]:
-                    fill(checker, plain[0])
-                    return Prepared(plain[0], _dumps(plain[0], option=_SORTED), ())
+        if not checker.has_defaults:
             return plain
+        if not checker.definition.deep_defaults:
+            return _fill(checker, plain)
     return _prepare(checker, raw, closing=not effect and not truncated, strict=strict, limit=limit)
+
+
+def _fill(checker: Checker, plain: Prepared) -> Prepared:
+    value = plain.value
+    for name, _ in checker.definition.defaults:
+        if name not in value:
+            fill(checker, value)
+            return Prepared(value, _dumps(value, option=_SORTED), ())
+    return plain
 
 
 def _read_plain(raw: Any, limit: int) -> Prepared | None:

@@ -17,6 +17,7 @@ from callgate.errors import MalformedArgumentsError
 from callgate.schema.check import Checker
 from callgate.schema.patterns import LINEAR
 from callgate.schema.problems import json_path, shown
+from callgate.schema.repair import MAX_REPAIRS
 from callgate.schema.values import is_array, is_object
 from callgate.types import Repair
 
@@ -50,14 +51,15 @@ def complete(checker: Checker, value: Any) -> tuple[Repair, ...]:
         value: A valid JSON value; changed in place.
 
     Returns:
-        One repair of kind `integral_float` per integer that was a float.
+        One repair of kind `integral_float` per integer that was a float; from the 501st on they
+        are counted in one.
 
     Raises:
         MalformedArgumentsError: An integer came as a float too large to be exact.
     """
     walk = _Walk(checker, value)
     walk.visit(value, [checker.schema], ())
-    return tuple(walk.repairs)
+    return walk.repairs()
 
 
 def fill(checker: Checker, value: dict[str, Any]) -> None:
@@ -82,7 +84,15 @@ class _Walk:
         self._is_valid: Callable[[Any], bool] = checker.is_valid
         self._root = value
         self._patterns: dict[str, Callable[[Any], bool]] = {}
-        self.repairs: list[Repair] = []
+        self._repairs: list[Repair] = []
+        self._unlisted = 0
+
+    def repairs(self) -> tuple[Repair, ...]:
+        """Return what was changed; beyond 500 changes, the last one counts the rest."""
+        if self._unlisted:
+            self._note("$", f"{self._unlisted} more integral floats", "integers")
+            self._unlisted = 0
+        return tuple(self._repairs)
 
     def visit(self, value: Any, schemas: Iterable[Any], place: Place) -> Any:
         """Return `value` completed; objects and arrays are completed in place."""
@@ -108,15 +118,14 @@ class _Walk:
                 "Write all its digits; an integer has at most 64 bits."
             )
         whole = int(value)
-        self.repairs.append(
-            Repair(
-                path=json_path(place),
-                kind="integral_float",
-                before=shown(value),
-                after=shown(whole),
-            )
-        )
+        if len(self._repairs) < MAX_REPAIRS:
+            self._note(json_path(place), shown(value), shown(whole))
+        else:
+            self._unlisted += 1
         return whole
+
+    def _note(self, path: str, before: str, after: str) -> None:
+        self._repairs.append(Repair(path=path, kind="integral_float", before=before, after=after))
 
     def _fill(self, value: dict[str, Any], schemas: Iterable[Schema]) -> None:
         for schema in schemas:
