@@ -66,11 +66,12 @@ def repair(checker: Checker, value: Any) -> Outcome:
         return value, ()
     # Wrapping changes the structure, so it is tried only when nothing simpler helps.
     for wrap in (False, True):
-        outcomes = _Search(checker, wrap=wrap).outcomes(value, ())
-        if len(outcomes) == 1:
-            return outcomes[0]
+        search = _Search(checker, wrap=wrap)
+        outcomes = search.outcomes(value, ())
+        if search.gave_up or len(outcomes) > 1:
+            break  # what was not tried might have been meant too
         if outcomes:
-            break
+            return outcomes[0]
     return value, ()
 
 
@@ -81,14 +82,17 @@ class _Search:
         self._checker = checker
         self._wrap = wrap
         self._checks = _CHECKS
+        self.gave_up = False
 
     def outcomes(self, value: Any, done: tuple[Repair, ...]) -> list[Outcome]:
         """Return the distinct valid values that `value` can be edited into."""
         for _ in range(_ROUNDS):
+            if self._checks == 0:
+                break
             self._checks -= 1
-            errors = self._checker.errors(value) if self._checks >= 0 else []
+            errors = self._checker.errors(value)
             if not errors:
-                return [(value, done)] if self._checks >= 0 and _fits(value) else []
+                return [(value, done)] if _fits(value) else []
             edits, forks = self._plan(errors)
             if len(edits) + len(done) > MAX_REPAIRS:
                 return []
@@ -96,6 +100,7 @@ class _Search:
                 return self._fork(value, done, forks)
             value, repairs = _apply(value, edits)
             done += repairs
+        self.gave_up = True
         return []
 
     def _plan(self, errors: Iterable[Error]) -> tuple[Edits, list[Edits]]:
@@ -128,6 +133,8 @@ class _Search:
             edit = self._edit(error)
             return [] if edit is None else [edit]
         options: list[Edits] = []
+        if isinstance(error.instance, str) and any(map(_takes_text, branches)):
+            return options
         for branch in branches:
             edits = self._whole(branch)
             if edits and edits not in options:
@@ -178,6 +185,11 @@ class _Search:
         if isinstance(value, str) and value.lstrip().startswith("["):
             return None
         return _Edit("wrapped_in_array", value, [value])
+
+
+def _takes_text(branch: Sequence[Error]) -> bool:
+    """Tell whether an alternative takes texts, only not this one."""
+    return all(error.kind.name in ("maxLength", "minLength", "pattern") for error in branch)
 
 
 def _at(place: Place, edit: _Edit | None) -> Edits | None:
