@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from callgate.errors import CallError
 
@@ -59,11 +59,12 @@ def assign_directly(kind: type[_Frozen]) -> type[_Frozen]:
     the class of an unfrozen twin with the same slots while it is filled; nobody else can see it
     then. Defaults must be immutable, because they are shared.
     """
-    names = [part.name for part in fields(kind)]  # pyright: ignore[reportArgumentType]
+    parts = fields(cast("Any", kind))
+    names = [part.name for part in parts]
     twin = type(kind.__name__, (), {"__slots__": tuple(names)})
     scope: dict[str, Any] = {"_twin": twin, "_kind": kind, "_become": object.__setattr__}
     heads: list[str] = []
-    for part in fields(kind):  # pyright: ignore[reportArgumentType]
+    for part in parts:
         if part.default is MISSING:
             heads.append(part.name)
         else:

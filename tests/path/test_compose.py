@@ -101,8 +101,16 @@ def test_the_order_of_the_stages_is_the_one_the_design_explains() -> None:
     # admission from execution; retry admits each attempt anew and shares the deadline; bound
     # turns whatever a source does into a result.
     assert ORDER == (
-        "record", "resolve", "validate", "guard", "order", "retry", "admit", "deadline", "bound",
-    )  # fmt: skip
+        "record",
+        "resolve",
+        "validate",
+        "guard",
+        "order",
+        "retry",
+        "admit",
+        "deadline",
+        "bound",
+    )
 
 
 async def test_the_gate_composes_the_stages_in_that_order() -> None:
@@ -144,8 +152,10 @@ async def test_an_unknown_tool_is_recorded_like_any_other_call() -> None:
     session = Gate([FakeSource({"find_order": 1})], listeners=[captured]).session()
     result = await session.call("find_ordr", {})
     assert [type(event).__name__ for event in captured.events] == [
-        "CallOpened", "Decision", "CallClosed",
-    ]  # fmt: skip
+        "CallOpened",
+        "Decision",
+        "CallClosed",
+    ]
     assert result.text() == (
         "There is no tool named 'find_ordr'. Did you mean find_order? "
         "Use only the tools you were given, by their exact names."

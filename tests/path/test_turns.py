@@ -84,8 +84,12 @@ async def test_after_an_effect_that_did_not_succeed_later_effects_are_not_execut
     )
     results = [item.result for item in answer.answered]
     assert [result.status for result in results] == [
-        Status.OK, Status.ERROR, Status.OK, Status.ERROR, Status.ERROR,
-    ]  # fmt: skip
+        Status.OK,
+        Status.ERROR,
+        Status.OK,
+        Status.ERROR,
+        Status.ERROR,
+    ]
     assert results[3].text() == (
         "write was not executed because write, called before it in the same turn, did not "
         "succeed. Nothing was executed. Look at the earlier result first, then decide again."
@@ -107,8 +111,10 @@ async def test_an_effect_that_is_refused_stops_later_effects_but_none_before_it(
     ]
     answer = await Gate([source]).session().turn(calls)
     assert [item.result.error and item.result.error.code for item in answer.answered] == [
-        None, "arguments", "not_executed",
-    ]  # fmt: skip
+        None,
+        "arguments",
+        "not_executed",
+    ]
     assert [call.arguments for call in source.calls] == [{"n": 0}]
 
 
@@ -119,8 +125,11 @@ async def test_a_call_that_fails_takes_none_of_the_others_with_it() -> None:
     assert [item.result.ok for item in answer.answered] == [False, False, True, False]
     message = answer.messages[0]
     assert [(part.call_id, part.error) for part in message.parts] == [
-        ("c0", True), ("c1", True), ("c2", False), ("c3", True),
-    ]  # fmt: skip
+        ("c0", True),
+        ("c1", True),
+        ("c2", False),
+        ("c3", True),
+    ]
 
 
 @given(names=st.lists(st.sampled_from(["read", "write", "wide", "nope"]), max_size=8))
@@ -177,8 +186,11 @@ async def test_keys_name_tenant_principal_session_turn_and_place() -> None:
     await session.call("t", {})
     await session.call("t", {}, key="order-77")
     assert [call.key for call in source.calls] == [
-        "/anyone/a%2Fb/1/0", "/anyone/a%2Fb/1/1", "/anyone/a%2Fb/2/0", "/anyone/a%2Fb//order-77",
-    ]  # fmt: skip
+        "/anyone/a%2Fb/1/0",
+        "/anyone/a%2Fb/1/1",
+        "/anyone/a%2Fb/2/0",
+        "/anyone/a%2Fb//order-77",
+    ]
 
 
 async def test_a_number_taken_before_makes_the_same_keys_again() -> None:
