@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import socket
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -182,21 +183,18 @@ async def test_after_close_and_in_another_loop_new_connections_are_opened():
 
 
 def test_a_model_serves_one_event_loop_after_another():
-    closing = whole(ANSWER, connection="close")
-    model: list[HttpModel] = []
+    def ask(model: HttpModel, port: int) -> str:
+        async def asked() -> str:
+            async with serving(whole(ANSWER, connection="close"), port=port):
+                return (await model.complete(ASKED)).message.text
 
-    async def ask() -> str:
-        async with serving(closing) as provider:
-            if not model:
-                model.append(HttpModel("m", Endpoint(url=provider.url, model="m")))
-            model[0]._endpoint = Endpoint(url=provider.url, model="m")
-            text = (await model[0].complete(ASKED)).message.text
-            clients.append(model[0]._client)
-            return text
+        return asyncio.run(asked())
 
-    clients: list[object] = []
-    assert [asyncio.run(ask()), asyncio.run(ask())] == ["hello", "hello"]
-    assert clients[0] is not clients[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    model = HttpModel("m", Endpoint(url=f"http://127.0.0.1:{port}/v1", model="m"))
+    assert [ask(model, port), ask(model, port)] == ["hello", "hello"]
 
 
 # ------------------------------------------------------------------ another try
@@ -444,13 +442,23 @@ def test_a_base_url_is_only_an_address(url: str):
 )
 def test_an_endpoint_knows_whether_it_is_on_this_machine(url: str, *, here: bool):
     assert Endpoint(url=url, model="m").is_here is here
-    assert Endpoint(url=f"{url}/", model="m").address(stream=False) == f"{url}/chat/completions"
+    address = Endpoint(url=f"{url}/", model="m").address(stream=False)
+    assert str(address) == f"{url}/chat/completions"
+
+
+async def test_a_server_on_this_machine_is_reached_past_any_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    async with serving() as proxy, setting(whole(ANSWER)) as at:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        assert (await at.model.complete(ASKED)).message.text == "hello"
+        assert proxy.connections == 0
 
 
 async def test_certificates_are_loaded_for_https_only():
-    plain = HttpModel("m", Endpoint(url="http://127.0.0.1:1/v1", model="m"))._opened()
-    secure = HttpModel("m", Endpoint(url="https://example.org/v1", model="m"))._opened()
-    pools = [client._transport._pool for client in (plain, secure)]  # pyright: ignore[reportAttributeAccessIssue]
+    plain: Any = HttpModel("m", Endpoint(url="http://127.0.0.1:1/v1", model="m"))._opened()
+    secure: Any = HttpModel("m", Endpoint(url="https://example.org/v1", model="m"))._opened()
+    pools = [client._transport._pool for client in (plain, secure)]
     assert [bool(pool._ssl_context.get_ca_certs()) for pool in pools] == [False, True]
     await plain.aclose()
     await secure.aclose()

@@ -12,13 +12,14 @@ SMALL = CATALOGUE["smollm2-135m"]
 def lines(report: str) -> dict[str, str]:
     """The report by name: `ok` or `problem`, with what stands behind the arrow."""
     found: dict[str, str] = {}
+    name = ""
     for line in report.splitlines():
         if line.startswith(("ok ", "problem ")):
             mark, rest = line.split(maxsplit=1)
             name = rest.split("  ")[0]
             found[name] = mark
         else:
-            found[name] += f" {line.strip()}"  # pyright: ignore[reportPossiblyUnboundVariable]
+            found[name] += f" {line.strip()}"
     return found
 
 

@@ -242,7 +242,8 @@ def last_message_of(response: ModelResponse) -> Any:
         def __eq__(self, other: object) -> bool:
             return isinstance(other, Message) and other.parts == response.message.parts
 
-        __hash__ = None  # pyright: ignore[reportAssignmentType]
+        def __hash__(self) -> int:
+            return hash(response.message.parts)
 
     return Same()
 
