@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from callgate.errors import ArgumentsError, MalformedArgumentsError
+from callgate.schema.canonical import canonical
 from callgate.schema.check import Checker
 from callgate.schema.complete import complete, fill
 from callgate.schema.parse import MAX_BYTES, MAX_DEPTH, parse
@@ -98,7 +99,7 @@ def _fill(checker: Checker, plain: Prepared) -> Prepared:
     for name, _ in checker.definition.defaults:
         if name not in value:
             fill(checker, value)
-            return Prepared(value, _dumps(value, option=_SORTED), ())
+            return Prepared(value, canonical(value), ())
     return plain
 
 
@@ -115,20 +116,21 @@ def _read_plain(raw: Any, limit: int) -> Prepared | None:
         body = _dumps(value, option=_SORTED)
     except (ValueError, TypeError, AttributeError):
         return None
-    if type(value) is not dict or len(body) > limit:
+    size = len(body)
+    if type(value) is not dict or size > limit:
         return None
     # A key that occurs twice takes a colon away from the canonical text. Colons in strings
     # stand in both, unless the text has one as an escape.
     colons = raw.count(":")
     if colons != len(value) and (colons != body.count(_COLON) or "\\u003" in raw):
         return None
-    if len(body) > _SHORT and body.count(_BRACE) + body.count(_BRACKET) > MAX_DEPTH:
+    if size > _SHORT and body.count(_BRACE) + body.count(_BRACKET) > MAX_DEPTH:
         return None
     # An integer beyond 64 bits was read as a float, and every such float is integral; the text of
     # a float has a point or an exponent.
     if (_POINT in body or _EXPONENT in body) and _has_integral_float(value.values()):
         return None
-    return _prepared((value, body, ()))
+    return _prepared((value, b"%b" % body, ()))
 
 
 def _has_integral_float(values: Iterable[Any]) -> bool:
@@ -152,7 +154,7 @@ def _prepare(checker: Checker, raw: Any, *, closing: bool, strict: bool, limit: 
     repairs += complete(checker, value)
     if strict and repairs:
         raise _strict(repairs)
-    return Prepared(value, _dumps(value, option=_SORTED), repairs)
+    return Prepared(value, canonical(value), repairs)
 
 
 def _text_of(raw: Any) -> bytes:

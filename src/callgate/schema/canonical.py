@@ -24,7 +24,8 @@ def canonical(value: Any) -> bytes:
         TypeError: Not a JSON value: a foreign type, a key that is not a string, an integer
             beyond 64 bits, a lone surrogate, or nesting beyond 254 levels.
     """
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    # Copied, because canonical texts are kept and orjson's own bytes keep a buffer of 4 kB.
+    return b"%b" % orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def digest(value: Any) -> str:

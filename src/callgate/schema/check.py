@@ -9,7 +9,7 @@ import jsonschema_rs
 import orjson
 
 from callgate.errors import DefinitionError
-from callgate.schema.definition import Definition
+from callgate.schema.definition import Definition, bare
 from callgate.schema.patterns import LINEAR, STEPWISE, bound_patterns
 from callgate.schema.problems import describe, place_of
 from callgate.types import JsonSchema, Problem
@@ -96,7 +96,8 @@ class Checker:
 
 def _compile(schema: JsonSchema) -> jsonschema_rs.Validator:
     try:
-        return _build(schema, LINEAR)
+        # Descriptions and the like would take a third of the memory that a tool needs.
+        return _build(bare(schema), LINEAR)
     except (ValueError, jsonschema_rs.ReferencingError):
         # Perhaps only a pattern that the linear engine does not know.
         bounded = bound_patterns(schema)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -11,12 +11,12 @@ import orjson
 from callgate.errors import DefinitionError
 from callgate.schema.values import is_array, is_object
 
-__all__ = ["HOLD_MANY", "HOLD_NAMED", "HOLD_ONE", "MAX_SCHEMA_DEPTH", "Definition", "subschemas"]
+__all__ = ["MAX_SCHEMA_DEPTH", "Definition", "bare", "inside", "subschemas"]
 
 MAX_SCHEMA_DEPTH = 64
 """Subschemas that may stand inside each other."""
 
-HOLD_ONE = frozenset(
+_HOLD_ONE = frozenset(
     {
         "additionalProperties",
         "contains",
@@ -33,10 +33,10 @@ HOLD_ONE = frozenset(
 )
 """Keywords whose value is a schema."""
 
-HOLD_MANY = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
+_HOLD_MANY = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
 """Keywords whose value is an array of schemas; `items` was one until draft 2019-09."""
 
-HOLD_NAMED = frozenset(
+_HOLD_NAMED = frozenset(
     {
         "$defs",
         "definitions",
@@ -48,6 +48,7 @@ HOLD_NAMED = frozenset(
 )
 """Keywords whose value is an object of schemas."""
 
+_FOR_READERS = frozenset({"$comment", "default", "description", "examples", "title"})
 _SAME_VALUE_ONE = ("else", "if", "not", "then")
 _SAME_VALUE_MANY = ("allOf", "anyOf", "oneOf")
 _SAME_VALUE_NAMED = ("dependencies", "dependentSchemas")
@@ -57,12 +58,34 @@ _KNOWN = "https://json-schema.org/draft/"
 def subschemas(schema: dict[str, Any]) -> Iterator[Any]:
     """Yield the schemas directly inside `schema`."""
     for keyword, inner in schema.items():
-        if keyword in HOLD_ONE and is_object(inner):
+        if keyword in _HOLD_ONE and is_object(inner):
             yield inner
-        elif keyword in HOLD_MANY and is_array(inner):
+        elif keyword in _HOLD_MANY and is_array(inner):
             yield from inner
-        elif keyword in HOLD_NAMED and is_object(inner):
+        elif keyword in _HOLD_NAMED and is_object(inner):
             yield from inner.values()
+
+
+def inside(keyword: str, value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return the value of a keyword with every schema directly in it changed by `change`."""
+    if keyword in _HOLD_ONE and is_object(value):
+        return change(value)
+    if keyword in _HOLD_MANY and is_array(value):
+        return [change(item) for item in value]
+    if keyword in _HOLD_NAMED and is_object(value):
+        return {name: change(item) for name, item in value.items()}
+    return value
+
+
+def bare(schema: Any) -> Any:
+    """Return a copy of a schema without what is only for readers, such as descriptions."""
+    if not is_object(schema):
+        return schema
+    return {
+        keyword: inside(keyword, value, bare)
+        for keyword, value in schema.items()
+        if keyword not in _FOR_READERS
+    }
 
 
 class Definition:
@@ -224,7 +247,8 @@ def _defaults(schema: dict[str, Any]) -> tuple[tuple[str, bytes], ...]:
     if not is_object(properties):
         return ()
     return tuple(
-        (name, orjson.dumps(inner["default"]))
+        # Copied, because orjson's own bytes keep a buffer of 4 kB.
+        (name, b"%b" % orjson.dumps(inner["default"]))
         for name, inner in properties.items()
         if is_object(inner) and "default" in inner
     )

@@ -6,13 +6,14 @@ back cannot; for them the engine counts its steps, and texts beyond a bound are 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jsonschema_rs
 
 from callgate.errors import DefinitionError
-from callgate.schema.definition import HOLD_MANY, HOLD_NAMED, HOLD_ONE
-from callgate.schema.values import is_array, is_object
+from callgate.schema.definition import inside
+from callgate.schema.values import is_object
 
 __all__ = ["LINEAR", "LONGEST", "STEPWISE", "bound_patterns"]
 
@@ -42,10 +43,10 @@ def bound_patterns(schema: Any, *, inverted: bool = False) -> Any:
     """
     if not is_object(schema):
         return schema
-    bounded = {
-        keyword: _bound_inner(keyword, inner, inverted or keyword in _INVERTING)
-        for keyword, inner in schema.items()
-    }
+    bounded: dict[str, Any] = {}
+    for keyword, inner in schema.items():
+        change = partial(bound_patterns, inverted=inverted or keyword in _INVERTING)
+        bounded[keyword] = inside(keyword, inner, change)
     for name in bounded.get("patternProperties", ()):
         if not _is_linear(name):
             raise DefinitionError(
@@ -67,16 +68,6 @@ def bound_patterns(schema: Any, *, inverted: bool = False) -> Any:
         }
         bounded["allOf"] = [*bounded.get("allOf", ()), guarded]
     return bounded
-
-
-def _bound_inner(keyword: str, inner: Any, inverted: bool) -> Any:
-    if keyword in HOLD_ONE and is_object(inner):
-        return bound_patterns(inner, inverted=inverted)
-    if keyword in HOLD_MANY and is_array(inner):
-        return [bound_patterns(item, inverted=inverted) for item in inner]
-    if keyword in HOLD_NAMED and is_object(inner):
-        return {name: bound_patterns(item, inverted=inverted) for name, item in inner.items()}
-    return inner
 
 
 def _is_linear(pattern: str) -> bool:
