@@ -89,9 +89,9 @@ class Provider:
 
 
 @asynccontextmanager
-async def serving(*replies: Reply) -> AsyncIterator[Provider]:
+async def serving(*replies: Reply, port: int = 0) -> AsyncIterator[Provider]:
     provider = Provider(replies)
-    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(provider.serve, "127.0.0.1", port)
     provider.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
     async with server:
         yield provider

@@ -4,6 +4,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callgate.codecs import OpenAIChat, by_name, wire_name
 from callgate.errors import ModelRequestError
@@ -299,3 +301,31 @@ def test_a_message_is_forgotten_with_its_conversation():
     gc.collect()
     assert gone() is None
     assert encoder.encode(ModelRequest(messages=[]), stream=False) == b'{"model":"m","messages":[]}'
+
+
+def test_conversations_that_share_messages_do_not_mix():
+    encoder = CODEC.encoder("m")
+    opening, a, b, c = (user(Text(text=text)) for text in ("opening", "a", "b", "c"))
+    talks = [[opening], [opening, a], [opening, b], [opening, a, c], [a, c], [c], [opening, b, a]]
+    for talk in talks * 2:
+        body = orjson.loads(encoder.encode(ModelRequest(messages=talk), stream=False))
+        assert [one["content"] for one in body["messages"]] == [one.text for one in talk]
+
+
+@given(st.lists(st.sampled_from("uatTA"), max_size=12), st.lists(st.integers(0, 12), max_size=4))
+def test_a_conversation_written_turn_by_turn_is_the_one_written_at_once(
+    kinds: list[str], stops: list[int]
+):
+    made = {
+        "u": lambda: user(Text(text="u")),
+        "a": lambda: said(Text(text="a")),
+        "A": lambda: said(CallPart(id="1", name="add", arguments="{}")),
+        "t": lambda: result("1"),
+        "T": lambda: result("2", DOT),
+    }
+    messages = [made[kind]() for kind in kinds]
+    encoder = CODEC.encoder("m")
+    for stop in (*sorted(stops), len(messages)):
+        asked = ModelRequest(messages=messages[:stop])
+        written = orjson.loads(encoder.encode(asked, stream=False))
+        assert written == CODEC.encode_request(asked, model="m")

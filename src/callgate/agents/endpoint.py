@@ -142,9 +142,9 @@ class Endpoint:
                 "path. A key belongs into an environment variable."
             )
 
-    def address(self, *, stream: bool) -> str:
+    def address(self, *, stream: bool) -> httpx2.URL:
         """Return the URL of a request."""
-        return self.url.rstrip("/") + self.codec.path(self.model, stream=stream)
+        return httpx2.URL(self.url.rstrip("/") + self.codec.path(self.model, stream=stream))
 
     @property
     def is_here(self) -> bool:

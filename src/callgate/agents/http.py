@@ -74,6 +74,8 @@ class HttpModel:
         """
         self._name = name
         self._endpoint = endpoint
+        # To parse a URL costs as much as to write a request.
+        self._addresses = {flag: endpoint.address(stream=flag) for flag in (False, True)}
         self._timeouts = timeouts or TimeOuts()
         self._retries = retries or Retries()
         self._sleep = sleep
@@ -213,7 +215,7 @@ class HttpModel:
         client = self._connected()
         request = client.build_request(
             "POST",
-            self._endpoint.address(stream=written.stream),
+            self._addresses[written.stream],
             content=written.body,
         )
         try:

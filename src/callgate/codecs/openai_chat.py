@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import orjson
 
@@ -82,10 +82,8 @@ class OpenAIChat:
         Raises:
             ModelRequestError: The wire has no place for a part of a message.
         """
-        body: dict[str, Any] = {
-            "model": model,
-            "messages": list(arranged(request.messages, lambda one: write_message(one, model))),
-        }
+        written, waiting = arranged(request.messages, model)
+        body: dict[str, Any] = {"model": model, "messages": written + waiting}
         if request.tools:
             body["tools"] = self.encode_tools(request.tools)
         return body | self._options(request, stream=stream)
@@ -150,8 +148,28 @@ class _Offered:
     names: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prefix:
+    """The beginning of a conversation as it was written.
+
+    Attributes:
+        first: Its first message; weak, for it may be the last one too.
+        count: How many messages it has.
+        text: What was written of them.
+        waiting: What of them has to wait until the turn's last result.
+    """
+
+    first: ref[Message] | None = None
+    count: int = 0
+    text: bytes = b""
+    waiting: tuple[dict[str, Any], ...] = ()
+
+
+_NOTHING = _Prefix()
+
+
 class ChatEncoder:
-    """Writes requests and remembers the bytes of tools and messages; see `RequestEncoder`."""
+    """Writes requests and remembers the bytes of tools and conversations; see `RequestEncoder`."""
 
     def __init__(self, model: str, options: Callable[..., dict[str, Any]]) -> None:
         """Start with nothing written.
@@ -164,10 +182,8 @@ class ChatEncoder:
         self._options = options
         self._start = b'{"model":' + orjson.dumps(model) + b',"messages":['
         self._offered: OrderedDict[int, _Offered] = OrderedDict()
-        # Weak: what is remembered about a message goes when the conversation goes.
-        self._messages: WeakKeyDictionary[Message, tuple[list[bytes], list[bytes]]] = (
-            WeakKeyDictionary()
-        )
+        # By the last message of each. Weak: what is remembered of a conversation goes with it.
+        self._prefixes: WeakKeyDictionary[Message, _Prefix] = WeakKeyDictionary()
 
     def encode(self, request: ModelRequest, *, stream: bool) -> bytes:
         """Return the body of a request.
@@ -175,7 +191,7 @@ class ChatEncoder:
         Raises:
             ModelRequestError: The wire has no place for a part of a message.
         """
-        parts = [self._start, b",".join(arranged(request.messages, self._remembered)), b"]"]
+        parts = [self._start, self._conversation(request.messages), b"]"]
         if request.tools:
             parts += (b',"tools":', self._offer(request.tools).text)
         options = self._options(request, stream=stream)
@@ -189,11 +205,8 @@ class ChatEncoder:
     def _offer(self, tools: tuple[Tool, ...]) -> _Offered:
         found = self._offered.get(id(tools))
         if found is None:
-            found = _Offered(
-                tools=tools,
-                text=dumped([write_tool(tool) for tool in tools]),
-                names=wire_names(tools),
-            )
+            text = dumped([write_tool(tool) for tool in tools])
+            found = _Offered(tools=tools, text=text, names=wire_names(tools))
             self._offered[id(tools)] = found
             if len(self._offered) > _SURFACES:
                 self._offered.popitem(last=False)
@@ -201,10 +214,33 @@ class ChatEncoder:
             self._offered.move_to_end(id(tools))
         return found
 
-    def _remembered(self, message: Message) -> tuple[list[bytes], list[bytes]]:
-        found = self._messages.get(message)
-        if found is None:
-            now, later = write_message(message, self._model)
-            found = [dumped(one) for one in now], [dumped(one) for one in later]
-            self._messages[message] = found
-        return found
+    def _conversation(self, messages: Sequence[Message]) -> bytes:
+        """Return what is written of a conversation, at the cost of its new messages."""
+        if not messages:
+            return b""
+        known = self._known(messages)
+        written, waiting = arranged(messages[known.count :], self._model, known.waiting)
+        text = _joined(known.text, written)
+        if known.count:
+            del self._prefixes[messages[known.count - 1]]
+        self._prefixes[messages[-1]] = _Prefix(
+            first=ref(messages[0]), count=len(messages), text=text, waiting=tuple(waiting)
+        )
+        return _joined(text, waiting)
+
+    def _known(self, messages: Sequence[Message]) -> _Prefix:
+        """Return the longest beginning that was written before."""
+        for count in range(len(messages), 0, -1):
+            found = self._prefixes.get(messages[count - 1])
+            # A message may stand in several conversations.
+            if found and found.count == count and found.first and found.first() is messages[0]:
+                return found
+        return _NOTHING
+
+
+def _joined(text: bytes, more: Sequence[dict[str, Any]]) -> bytes:
+    """Return the items of a JSON array, without its brackets, with more of them."""
+    if not more:
+        return text
+    new = dumped(more)[1:-1]
+    return text + b"," + new if text else new

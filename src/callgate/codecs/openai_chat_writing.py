@@ -10,8 +10,8 @@ arranged, because providers insist:
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, cast
 
 import orjson
 
@@ -23,7 +23,7 @@ from callgate.types import FilePart, ImagePart, Text, Tool
 
 __all__ = ["arranged", "dumped", "write_choice", "write_message", "write_tool"]
 
-_Item = TypeVar("_Item")
+Json: TypeAlias = dict[str, Any]
 
 _SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _WORDS = frozenset({"auto", "none", "required"})
@@ -57,18 +57,28 @@ def write_choice(choice: str) -> Any:
 
 
 def arranged(
-    messages: Iterable[Message], write: Callable[[Message], tuple[list[_Item], list[_Item]]]
-) -> Iterator[_Item]:
-    """Return what is written of `messages`, with that of results which must wait after the turn."""
-    waiting: list[_Item] = []
+    messages: Iterable[Message], model: str, waiting: Iterable[Json] = ()
+) -> tuple[list[Json], list[Json]]:
+    """Return what is written of `messages`, and what has to wait until the turn's last result.
+
+    Args:
+        messages: Part of a conversation, in order.
+        model: The model that will read them; empty keeps parts bound to any model.
+        waiting: What still waits from the messages before.
+
+    Raises:
+        ModelRequestError: The wire has no place for a part of a message.
+    """
+    written: list[Json] = []
+    later = list(waiting)
     for message in messages:
-        if waiting and message.role is not Role.TOOL:
-            yield from waiting
-            waiting = []
-        now, later = write(message)
-        yield from now
-        waiting += later
-    yield from waiting
+        if later and message.role is not Role.TOOL:
+            written += later
+            later = []
+        now, new = write_message(message, model)
+        written += now
+        later += new
+    return written, later
 
 
 def write_message(
