@@ -29,9 +29,16 @@ from callgate.types import (
     Tool,
     ToolCall,
     ToolResult,
+    make_call,
+    maker,
 )
 
 __all__ = ["Gate", "Session"]
+
+_answer_of = maker(Answer)
+_answered = maker(Answered)
+_part = maker(ResultPart)
+_state = maker(SessionState)
 
 _Make: TypeAlias = Callable[[int, Turn | None], ToolCall]
 """Makes the call at one place of a turn."""
@@ -183,7 +190,7 @@ class Session:
     def state(self) -> SessionState:
         """All of the session that must survive a restart."""
         state = self._state
-        return SessionState(
+        return _state(
             id=state.id,
             principal=state.principal,
             revision=state.revision,
@@ -257,7 +264,7 @@ class Session:
         self._path.attach()
         turn = self._turn = self._turn + 1
         return await self._handler(
-            ToolCall(
+            make_call(
                 id=id or f"call_{turn}",
                 key=f"{self._prefix}/{turn}/0" if key is None else f"{self._prefix}//{key}",
                 name=name,
@@ -373,7 +380,7 @@ class Session:
     def _maker(self, calls: Sequence[CallPart], turn: int, replies: Mapping[str, Any]) -> _Make:
         def make(place: int, together: Turn | None) -> ToolCall:
             part = calls[place]
-            return ToolCall(
+            return make_call(
                 id=part.id,
                 key=f"{self._prefix}/{turn}/{place}",
                 name=part.name,
@@ -423,10 +430,10 @@ def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int)
     parts: list[ResultPart] = []
     waiting = False
     for call, result in zip(calls, results, strict=True):
-        answered.append(Answered(call=call, result=result))
+        answered.append(_answered(call=call, result=result))
         waiting = waiting or result.status is Status.PENDING
         parts.append(
-            ResultPart(
+            _part(
                 call_id=call.id,
                 name=call.name,
                 text=result.text(),
@@ -435,7 +442,7 @@ def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int)
             )
         )
     messages = () if waiting else (Message(role=Role.TOOL, parts=tuple(parts)),)
-    return Answer(answered=tuple(answered), messages=messages, turn=turn)
+    return _answer_of(answered=tuple(answered), messages=messages, turn=turn)
 
 
 def _on_wire(answer: Answer, codec: Codec) -> Answer:

@@ -15,7 +15,6 @@ from callgate.types import (
     Text,
     Tool,
     ToolResult,
-    assign_directly,
 )
 
 __all__ = [
@@ -64,7 +63,6 @@ class CallPart:
     truncated: bool = False
 
 
-@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultPart:
     """The answer to one call.
@@ -234,7 +232,6 @@ class ResponseDone:
 ModelEvent: TypeAlias = TextDelta | CallDelta | ResponseDone
 
 
-@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A call of a turn and how it ended."""
@@ -243,7 +240,6 @@ class Answered:
     result: ToolResult
 
 
-@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a session has to say to one model response.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from callgate.errors import CallError
 
@@ -42,13 +42,50 @@ __all__ = [
     "ToolResult",
     "Tried",
     "TurnGate",
+    "make_call",
+    "make_result",
+    "maker",
 ]
 
 JsonSchema: TypeAlias = dict[str, Any]
 """A JSON Schema 2020-12 object. Treat it as frozen: its digest is part of the contract."""
 
 
+_Args = ParamSpec("_Args")
 _Frozen = TypeVar("_Frozen")
+
+
+def maker(kind: Callable[_Args, _Frozen]) -> Callable[_Args, _Frozen]:
+    """Return a function that makes what calling `kind` makes, in a third of the time.
+
+    For the hot path only: a call makes two calls, a result and two events. The generated
+    `__init__` of a frozen dataclass goes through `object.__setattr__` for each field, and calling
+    a class with keywords packs them into a dict first. Here an instance of an unfrozen twin with
+    the same slots is filled and then becomes one of `kind`; nobody else can see it before.
+
+    Args:
+        kind: A frozen, slotted dataclass without a slot for weak references, whose defaults are
+            immutable and not made by factories.
+    """
+    known = cast("type[Any]", kind)
+    twin = type(known.__name__, (), {"__slots__": known.__slots__})
+    scope: dict[str, Any] = {"_twin": twin, "_kind": kind}
+    heads: list[str] = []
+    for part in fields(known):
+        if part.default is MISSING:
+            heads.append(part.name)
+        else:
+            scope[f"_{part.name}"] = part.default
+            heads.append(f"{part.name}=_{part.name}")
+    lines = [
+        f"def make(*, {', '.join(heads)}):",
+        " made = _twin()",
+        *(f" made.{part.name} = {part.name}" for part in fields(known)),
+        " made.__class__ = _kind",
+        " return made",
+    ]
+    exec("\n".join(lines), scope)  # noqa: S102 - as dataclasses does; only field names enter
+    return scope["make"]
 
 
 def assign_directly(kind: type[_Frozen]) -> type[_Frozen]:
@@ -187,7 +224,6 @@ ANYONE = Principal(id="anyone")
 """The principal of a session that names none: no roles, no tenant."""
 
 
-@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
     """All of a session that must survive a restart; JSON-serialisable field by field.
@@ -253,7 +289,6 @@ class TurnGate(Protocol):
         ...
 
 
-@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One intent to use a tool.
@@ -286,6 +321,9 @@ class ToolCall:
     truncated: bool = False
     turn: TurnGate | None = None
     reply: Any = None
+
+
+make_call = maker(ToolCall)
 
 
 class Status(StrEnum):
@@ -381,7 +419,6 @@ class FilePart:
 Content: TypeAlias = Text | ImagePart | FilePart
 
 
-@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
     """How a call ended and what came of it.
@@ -439,6 +476,9 @@ class ToolResult:
         return "\n".join(part for part in (first, *texts, *self.notes) if part)
 
 
+make_result = maker(ToolResult)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
     """What a tool may know about the call it serves; the model never sees it.
@@ -474,7 +514,6 @@ class CallOpened:
     call: ToolCall
 
 
-@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallClosed:
     """A call has left the path.

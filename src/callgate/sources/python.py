@@ -14,7 +14,7 @@ from callgate.errors import CallError, ResultError, ToolRaisedError
 from callgate.schema.bind import binder, encode
 from callgate.stages.admit import Slots
 from callgate.tool import FunctionTool
-from callgate.types import CallContext, Pending, Status, Tool, ToolCall, ToolResult
+from callgate.types import CallContext, Pending, Status, Tool, ToolCall, ToolResult, make_result
 
 __all__ = ["PythonSource"]
 
@@ -88,7 +88,7 @@ class PythonSource:
         # What the caller gets is what the model reads, and shares nothing with the tool's own data.
         if type(value) not in _SCALARS:
             value = orjson.loads(body)
-        return ToolResult(status=_OK, value=value, body=body)
+        return make_result(status=_OK, value=value, body=body)
 
     def _prepare(self, function: FunctionTool[..., Any]) -> _Invoke:
         run, signature = function.function, function.signature

@@ -6,9 +6,12 @@ import asyncio
 
 from callgate.errors import CancelledCallError, InternalError
 from callgate.pipeline import Abandoned, Clock, Handler
-from callgate.types import CallClosed, CallOpened, Status, ToolCall, ToolResult
+from callgate.types import CallClosed, CallOpened, Status, ToolCall, ToolResult, maker
 
 __all__ = ["Record"]
+
+_opened = maker(CallOpened)
+_closed = maker(CallClosed)
 
 
 class Record:
@@ -31,17 +34,17 @@ class Record:
     async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
         """Open the call, pass it on, close it."""
         emit = call.scope.emit
-        emit(CallOpened(call=call))
+        emit(_opened(call=call))
         started = self._time()
         try:
             result = await call_next(call)
         except asyncio.CancelledError as exc:
             known = exc.result if isinstance(exc, Abandoned) else _CANCELLED
-            emit(CallClosed(call=call, result=known, seconds=self._time() - started))
+            emit(_closed(call=call, result=known, seconds=self._time() - started))
             raise
         except Exception as exc:  # noqa: BLE001 - the boundary: whatever a stage lets out ends here
             result = _defect(call, exc)
-        emit(CallClosed(call=call, result=result, seconds=self._time() - started))
+        emit(_closed(call=call, result=result, seconds=self._time() - started))
         return result
 
 

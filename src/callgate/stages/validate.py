@@ -19,6 +19,7 @@ from callgate.types import (
     Tool,
     ToolCall,
     ToolResult,
+    make_call,
 )
 
 __all__ = ["Validate", "ValidateFactory"]
@@ -54,7 +55,7 @@ class Validate:
         except ArgumentsError as error:
             error.__traceback__ = None
             return _refuse(call, error)
-        known = ToolCall(
+        known = make_call(
             id=call.id,
             key=call.key,
             name=call.name,
