@@ -9,7 +9,7 @@ import pytest
 
 from callgate import agents
 from callgate.agents import Budget, Options, Reason, Run, RunEvent, RunLog, RunStatus
-from callgate.agents.loop import AnswerCut
+from callgate.agents.loop import AnswerCut, LegEnded
 from callgate.agents.runstate import RunEnded
 from callgate.errors import (
     BudgetError,
@@ -248,6 +248,51 @@ async def test_a_model_that_hangs_is_cut_when_the_seconds_are_used_up(listening:
     end = run.log.events[-1]
     assert isinstance(end, RunEnded)
     assert end.seconds == pytest.approx(5.1)
+
+
+@pytest.mark.parametrize(
+    "thinking",
+    [
+        pytest.param(4.0, id="the timer goes off between two requests"),
+        pytest.param(1.5, id="the timer goes off in a later request"),
+    ],
+)
+async def test_only_seconds_in_requests_and_tools_count_while_a_stream_is_read(
+    thinking: float,
+) -> None:
+    clock, model = FakeClock(), Hanging()
+    session = Gate([adder()], clock=clock).session()
+    first, second = calls(ADD), calls(PAY)
+
+    async def stream(request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        turns = sum(message.role == Role.TOOL for message in request.messages)
+        if turns == 2:
+            await model.complete(request)
+        yield ResponseDone(response=(first, second)[turns])
+
+    model.stream = stream
+    reading = agents.stream(session, "Go", model=model, budget=Budget(seconds=5.0))
+
+    async def read() -> list[RunEvent]:
+        events: list[RunEvent] = []
+        async for event in reading:
+            events.append(event)
+            if not model.asked.is_set() and len(events) < 4:
+                clock.advance(thinking)
+        return events
+
+    running = asyncio.ensure_future(read())
+    await model.asked.wait()
+    clock.advance(4.9)
+    await clock.settle()
+    assert not running.done()
+    clock.advance(0.2)
+    events = await running
+
+    last = events[-1]
+    assert isinstance(last, LegEnded)
+    assert stands(last.run) == (RunStatus.STOPPED, Reason.SECONDS, "")
+    assert kinds(events).count("TurnAnswered") == 2
 
 
 async def test_a_caller_who_leaves_is_not_mistaken_for_the_clock() -> None:

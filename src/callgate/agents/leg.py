@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from callgate.agents.alarm import Alarm
 from callgate.agents.budget import Budget, Price, Reason
 from callgate.agents.model import Model
 from callgate.agents.runlog import RunLog
@@ -80,12 +81,14 @@ class Leg:
         model: Who is asked.
         budget: What the run may spend.
         options: How it is conducted.
+        alarm: Cuts model requests when the budget's seconds are used up.
         listening: Whether somebody wants the pieces of the model's answers.
         news: Events that were recorded when the leg began.
     """
 
     __slots__ = (
         "_request",
+        "alarm",
         "budget",
         "listening",
         "log",
@@ -107,6 +110,7 @@ class Leg:
         self.model = model
         self.budget = budget
         self.options = options
+        self.alarm = Alarm(session.clock, budget.seconds, self.state.spent)
         self.listening = False
         self.news: list[LogEvent] = []
         self._request: ModelRequest | None = None

@@ -8,12 +8,12 @@ order, retries, approval and recording happen behind `session.turn`.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard
 
+from callgate.agents.alarm import TimeUpError
 from callgate.agents.budget import Budget, Reason
 from callgate.agents.leg import Leg, Options, Run, begin, proceed
 from callgate.agents.model import Model
@@ -34,7 +34,6 @@ from callgate.messages import (
     CallPart,
     Message,
     ModelEvent,
-    ModelRequest,
     ModelResponse,
     ResponseDone,
     StopReason,
@@ -52,8 +51,6 @@ __all__ = [
     "run_blocking",
     "stream",
 ]
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,19 +244,18 @@ async def _advance(leg: Leg) -> AsyncGenerator[RunEvent, None]:
     state = leg.state
     for event in leg.news:
         yield event
-    while state.reason is None:
-        if state.calls or state.replies:
-            yield await _turn(leg)
-        elif (end := _end(leg)) is not None:
-            yield leg.record(end)
-        else:
-            asking = _ask(leg)
-            try:
-                async for event in asking:
-                    yield event
-            finally:
-                # Who stops listening in the middle must not leave the model's connection open.
-                await asking.aclose()
+    with leg.alarm:
+        while state.reason is None:
+            if state.calls or state.replies:
+                yield await _turn(leg)
+            elif (end := _end(leg)) is not None:
+                yield leg.record(end)
+            elif leg.listening:
+                async with aclosing(_listen(leg)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            else:
+                yield await _ask(leg)
 
 
 async def _turn(leg: Leg) -> LogEvent:
@@ -324,98 +320,102 @@ def _verdict(state: RunState) -> RunEnded:
 # --- asking the model -----------------------------------------------------------------------
 
 
-class _TimeUpError(Exception):
-    """The run's seconds were used up while the model was at work."""
+class _Question:
+    """One question to the model; it is asked again if the answer is cut, and nothing is kept."""
+
+    __slots__ = ("_cuts", "_forced", "_leg", "request", "started")
+
+    def __init__(self, leg: Leg) -> None:
+        """Ask what the conversation asks, without tools if the budget has no more of them."""
+        self._leg = leg
+        self._cuts = 0
+        self._forced = leg.budget.toolless(leg.state.spent)
+        self.request = leg.request(forced=self._forced is not None)
+        self.started = leg.session.clock.time()
+
+    def answered(self, response: ModelResponse) -> LogEvent:
+        """Record a whole answer, with the number of the turn that its calls make.
+
+        Raises:
+            ModelError: It is none: the model stopped with an error.
+        """
+        leg = self._leg
+        calls = response.stop is StopReason.CALLS or response.message.calls
+        if response.stop is StopReason.ERROR and not calls:
+            raise ModelError(f"{response.model} stopped with an error.")
+        price = leg.options.price
+        return leg.record(
+            ModelAnswered(
+                response=response,
+                turn=leg.session.next_turn() if calls else 0,
+                forced=self._forced,
+                seconds=self._seconds(),
+                cost=None if price is None else price(response.usage, response.model),
+            )
+        )
+
+    def again(self, exc: Exception) -> TypeGuard[ModelStreamError]:
+        """Tell whether the model is to be asked again after `exc`."""
+        self._cuts += isinstance(exc, ModelStreamError)
+        return isinstance(exc, ModelStreamError) and self._cuts <= self._leg.budget.cuts
+
+    def missed(self, exc: ModelError | TimeUpError) -> LogEvent:
+        """Record why there is no answer."""
+        if isinstance(exc, TimeUpError):
+            status, reason, detail = RunStatus.STOPPED, Reason.SECONDS, ""
+        else:
+            status, reason, detail = RunStatus.FAILED, Reason.MODEL, f"{exc.message} [{exc.code}]"
+        end = RunEnded(status=status, reason=reason, detail=detail, seconds=self._seconds())
+        return self._leg.record(end)
+
+    def _seconds(self) -> float:
+        return self._leg.session.clock.time() - self.started
 
 
-async def _ask(leg: Leg) -> AsyncGenerator[RunEvent, None]:
-    """Ask the model for its next answer; a cut stream leaves nothing and is tried again."""
-    time = leg.session.clock.time
-    started = time()
-    forced = leg.budget.toolless(leg.state.spent)
-    request = leg.request(forced=forced is not None)
-    cuts = 0
+async def _ask(leg: Leg) -> LogEvent:
+    """Have the model's next answer, whole."""
+    question = _Question(leg)
     while True:
+        try:
+            work = leg.model.complete(question.request)
+            return question.answered(await leg.alarm.bound(work, question.started))
+        except (ModelError, TimeUpError) as exc:
+            if not question.again(exc):
+                return question.missed(exc)
+
+
+async def _listen(leg: Leg) -> AsyncGenerator[RunEvent, None]:
+    """Have the model's next answer piece by piece."""
+    question = _Question(leg)
+    end: LogEvent | None = None
+    while end is None:
         response: ModelResponse | None = None
         try:
-            if leg.listening:
-                async with aclosing(_listen(leg, request, started)) as pieces:
-                    async for piece in pieces:
-                        if isinstance(piece, ResponseDone):
-                            response = piece.response
-                        else:
-                            yield piece
-            else:
-                response = await _in_time(leg, leg.model.complete(request), started)
-            yield leg.record(_answered(leg, response, forced, time() - started))
-        except (ModelError, _TimeUpError) as exc:
-            if isinstance(exc, ModelStreamError) and cuts < leg.budget.cuts:
-                cuts += 1
+            async with aclosing(_pieces(leg, question)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, ResponseDone):
+                        response = piece.response
+                    else:
+                        yield piece
+            if response is None:
+                raise ModelStreamError("The model's stream ended without its answer.")
+            end = question.answered(response)
+        except (ModelError, TimeUpError) as exc:
+            if question.again(exc):
                 yield AnswerCut(error=exc)
-                continue
-            yield leg.record(_unanswered(exc, time() - started))
-        return
+            else:
+                end = question.missed(exc)
+    yield end
 
 
-async def _listen(
-    leg: Leg, request: ModelRequest, started: float
-) -> AsyncGenerator[ModelEvent, None]:
-    """Give the pieces of an answer; each wait for the next one ends with the run's seconds."""
-    pieces = leg.model.stream(request)
+async def _pieces(leg: Leg, question: _Question) -> AsyncGenerator[ModelEvent, None]:
+    """Give what the model says; each wait for the next piece ends with the run's seconds."""
+    pieces = leg.model.stream(question.request)
     try:
-        while (piece := await _in_time(leg, anext(pieces, None), started)) is not None:
+        bound, started = leg.alarm.bound, question.started
+        while (piece := await bound(anext(pieces, None), started)) is not None:
             yield piece
     finally:
+        # Who stops listening in the middle must not leave the connection open.
         if isinstance(pieces, AsyncGenerator):
             await pieces.aclose()
-
-
-async def _in_time(leg: Leg, work: Awaitable[_T], started: float) -> _T:
-    """Await `work` for no longer than the run's seconds allow.
-
-    The session's wheel does it at a tenth of the cost of `asyncio.timeout`.
-    """
-    seconds = leg.budget.seconds
-    if seconds is None:
-        return await work
-    session = leg.session
-    left = seconds - leg.state.spent.seconds - (session.clock.time() - started)
-    entry = session.wheel.add(max(0.0, left))
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if entry.expired():
-            raise _TimeUpError from None
-        raise
-    finally:
-        session.wheel.remove(entry)
-
-
-def _answered(
-    leg: Leg, response: ModelResponse | None, forced: Reason | None, seconds: float
-) -> LogEvent:
-    """Return the event of a whole answer, with the number of the turn that its calls make."""
-    if response is None:
-        raise ModelStreamError("The model's stream ended without its answer.")
-    calls = response.message.calls
-    if response.stop is StopReason.ERROR and not calls:
-        raise ModelError(f"{response.model} stopped with an error.")
-    price = leg.options.price
-    return ModelAnswered(
-        response=response,
-        turn=leg.session.next_turn() if calls else 0,
-        forced=forced,
-        seconds=seconds,
-        cost=None if price is None else price(response.usage, response.model),
-    )
-
-
-def _unanswered(exc: ModelError | _TimeUpError, seconds: float) -> LogEvent:
-    if isinstance(exc, _TimeUpError):
-        return RunEnded(status=RunStatus.STOPPED, reason=Reason.SECONDS, seconds=seconds)
-    return RunEnded(
-        status=RunStatus.FAILED,
-        reason=Reason.MODEL,
-        detail=f"{exc.message} [{exc.code}]",
-        seconds=seconds,
-    )

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from callgate.agents.budget import Reason, Spending
 from callgate.errors import BudgetError, RefusedError, RunError
 from callgate.messages import Answer, CallPart, Message, ModelResponse
-from callgate.types import SessionState
+from callgate.types import SessionState, assign_directly
 
 __all__ = [
     "LogEvent",
@@ -67,13 +67,14 @@ class RunStarted:
     model: str = ""
 
 
+@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAnswered:
     """The model gave a whole answer.
 
     Attributes:
         response: The answer.
-        turn: The number of the turn its calls make; part of their keys. 0 without calls.
+        turn: The number of the turn its calls make, part of their keys; 0 if it has none.
         forced: Why the model had to answer without tools, if it had to.
         seconds: Seconds the request took.
         cost: US dollars, if a price is known.
@@ -86,6 +87,7 @@ class ModelAnswered:
     cost: Decimal | None = None
 
 
+@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnAnswered:
     """The calls of the model's answer ended, or some of them wait.
