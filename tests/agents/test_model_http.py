@@ -136,6 +136,14 @@ async def test_an_answer_whose_connection_stays_open_is_not_waited_for():
         assert at.pauses.seconds == []
 
 
+async def test_an_answer_may_end_without_its_mark_and_may_go_on_after_it():
+    async with setting(events(*STREAM[:2]), events(*STREAM, piece("more"))) as at:
+        for _ in range(2):
+            got = await collect(at.model)
+            assert texts(got) == ["hel", "lo"]
+            assert isinstance(got[-1], ResponseDone)
+
+
 async def test_a_server_that_does_not_stream_is_understood():
     calls = [
         {"id": "c1", "function": {"name": "add", "arguments": "{}"}},

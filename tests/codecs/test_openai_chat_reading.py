@@ -363,6 +363,12 @@ def test_a_response_nested_deeper_than_python_may_recurse_is_read_or_refused():
     assert last(chunk({"content": "hi"}), DONE).message.text == "hi"
     with pytest.raises(ModelStreamError):
         read({"content": deep["a"], "tool_calls": deep})
+    nested: Any = []
+    for _ in range(5_000):
+        nested = [nested]
+    with pytest.raises(ModelStreamError) as error:
+        CODEC.decode_response({"choices": [], "strange": nested})
+    assert error.value.details == {"data": "a deeply nested dict"}
     inner = orjson.loads(b'{"b":' * 200 + b"1" + b"}" * 200)
     streamed = last(chunk({"content": "hi", "strange": inner}), DONE)
     assert streamed.message.parts[0] == opaque("message", {"strange": inner})
