@@ -466,7 +466,10 @@ async def test_a_server_on_this_machine_is_reached_past_any_proxy(
 async def test_certificates_are_loaded_for_https_only():
     plain: Any = HttpModel("m", Endpoint(url="http://127.0.0.1:1/v1", model="m"))._opened()
     secure: Any = HttpModel("m", Endpoint(url="https://example.org/v1", model="m"))._opened()
-    pools = [client._transport._pool for client in (plain, secure)]
-    assert [bool(pool._ssl_context.get_ca_certs()) for pool in pools] == [False, True]
+    contexts = [
+        vars(vars(vars(client)["_transport"])["_pool"])["_ssl_context"]
+        for client in (plain, secure)
+    ]
+    assert [bool(context.get_ca_certs()) for context in contexts] == [False, True]
     await plain.aclose()
     await secure.aclose()
