@@ -211,7 +211,12 @@ class Session:
 
     @property
     def wheel(self) -> Wheel:
-        """Where deadlines hang; it bounds whatever else belongs to the session."""
+        """Where deadlines hang; it bounds whatever else belongs to the session.
+
+        Raises:
+            MisuseError: The gate belongs to another event loop.
+        """
+        self._path.attach()
         return self._path.wheel
 
     def tools(self, *, wire: str | None = None) -> tuple[Any, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import current_task
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict
+from threading import get_ident
 from typing import Any, TypeAlias, cast
 
 from callgate.errors import DefinitionError, MisuseError, RefusedError
@@ -39,6 +41,7 @@ class CallPath:
 
     Attributes:
         surface: The tools.
+        emit: Shows an event to every listener.
         clock: The time that all stages go by.
         wheel: Where all deadlines hang.
         slots: Where running attempts are counted.
@@ -65,8 +68,9 @@ class CallPath:
         """
         if unknown := sorted(set(observe) - {"guard"}):
             raise MisuseError(f"{', '.join(unknown)} cannot observe; only guard can.")
-        self._listeners = tuple(listeners)
+        self.emit = _emitter(tuple(listeners))
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None
         self.clock = clock
         self.wheel = Wheel(clock)
         self.slots = Slots(clock)
@@ -95,23 +99,18 @@ class CallPath:
         Raises:
             MisuseError: It belongs to another loop that is still open.
         """
-        loop = asyncio.get_running_loop()
-        if self._loop is loop:
+        # The running loop costs a system call in Python 3.11. A task of our loop that is at work
+        # in its thread says the same.
+        if get_ident() == self._thread and current_task(self._loop) is not None:
             return
-        if self._loop is not None and not self._loop.is_closed():
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop and not self._loop.is_closed():
             raise MisuseError(
                 "This gate is in use on another event loop. Make one gate per loop, or use the "
                 "blocking methods only."
             )
-        self._loop = loop
-
-    def emit(self, event: Event) -> None:
-        """Show an event to every listener."""
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:  # noqa: BLE001 - the boundary to a listener: it may only look
-                _log.exception("A listener failed on %s.", type(event).__name__)
+        self._loop = self.wheel.loop = loop
+        self._thread = get_ident()
 
     def refusing(self, error: RefusedError) -> Handler:
         """Return a path on which a call is recorded and refused with `error`."""
@@ -124,6 +123,17 @@ class CallPath:
     def close(self) -> None:
         """Let idle worker threads end."""
         self._own.close()
+
+
+def _emitter(listeners: tuple[Listener, ...]) -> Callable[[Event], None]:
+    def emit(event: Event) -> None:
+        for listener in listeners:
+            try:
+                listener(event)
+            except Exception:  # noqa: BLE001 - the boundary to a listener: it may only look
+                _log.exception("A listener failed on %s.", type(event).__name__)
+
+    return emit
 
 
 def _sorted(offered: Iterable[object]) -> tuple[list[FunctionTool[..., Any]], list[Source]]:

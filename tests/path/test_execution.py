@@ -119,6 +119,33 @@ async def test_many_deadlines_hang_on_one_timer_and_each_fires_in_its_time() -> 
     assert done == [2, 3, 4]
 
 
+async def test_a_deadline_fires_in_time_where_an_earlier_one_was_called_off() -> None:
+    clock, first = FakeClock(), 1.1
+
+    async def hang(call: ToolCall) -> int:
+        if call.arguments["wait"]:
+            await asyncio.Event().wait()
+        return 1
+
+    session = Gate([one(hang, timeout=None, attempts=1)], clock=clock).session()
+    # One call hangs for long; one that had 4 seconds is over; one ends at 1 second, so that the
+    # timer is wound anew for the long one.
+    long = asyncio.ensure_future(session.call("t", {"wait": True}, timeout=90.0))
+    short = asyncio.ensure_future(session.call("t", {"wait": True, "n": 1}, timeout=1.0))
+    assert (await session.call("t", {"wait": False}, timeout=4.0)).ok
+    await clock.settle()
+    clock.advance(first)
+    await clock.settle()
+    assert short.done()
+    # This one hangs where the one with 4 seconds was.
+    again = asyncio.ensure_future(session.call("t", {"wait": True, "n": 2}, timeout=4.0 - first))
+    await clock.settle()
+    clock.advance(3.0)
+    await clock.settle()
+    assert (again.done(), long.done()) == (True, False)
+    long.cancel()
+
+
 async def test_the_wheel_needs_a_task() -> None:
     gate = Gate([one(1)])
     failure: list[BaseException] = []

@@ -18,16 +18,18 @@ class Entry:
 
     Attributes:
         task: The task that is cancelled when time is up.
-        spoke: Where in the wheel it hangs.
+        among: The entries of the same spoke of the wheel.
         before: How often the task had been asked to cancel when the attempt began.
         fired: Whether time was up.
     """
 
+    __slots__ = ("among", "before", "fired", "task")
+
     # Filled by `Wheel.add`: an `__init__` would double what an entry costs.
     task: asyncio.Task[object]
-    spoke: int
+    among: set[Entry]
     before: int
-    fired = False
+    fired: bool
 
     def fire(self) -> None:
         """Cancel the task: its time is up."""
@@ -44,6 +46,9 @@ class Wheel:
 
     A timer object per call would cost more than the rest of the path. Deadlines are rounded up
     to the next tick, so an attempt is never cut short and lasts at most one tick longer.
+
+    Attributes:
+        loop: The running loop, if it is known: asking for it costs a system call in Python 3.11.
     """
 
     def __init__(self, clock: Clock, *, tick: float = 0.02) -> None:
@@ -53,6 +58,7 @@ class Wheel:
             clock: The time.
             tick: Seconds between two spokes; the precision of every deadline.
         """
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._clock = clock
         self._time = clock.time
         self._tick = tick
@@ -66,28 +72,26 @@ class Wheel:
         Raises:
             RuntimeError: Called outside a task.
         """
-        task = _current_task()
+        task = _current_task(self.loop) or _current_task()
         if task is None:
             raise RuntimeError("a deadline needs a running task")
         spoke = int((self._time() + seconds) / self._tick) + 1
         entry = Entry()
         entry.task = task
-        entry.spoke = spoke
         entry.before = task.cancelling()
-        entries = self._spokes.get(spoke)
-        if entries is None:
-            self._spokes[spoke] = {entry}
+        entry.fired = False
+        among = self._spokes.get(spoke)
+        if among is None:
+            among = self._spokes[spoke] = set()
             if self._timer is None or spoke < self._due:
                 self._wind(spoke)
-        else:
-            entries.add(entry)
+        among.add(entry)
+        entry.among = among
         return entry
 
     def remove(self, entry: Entry) -> None:
         """Call a deadline off; harmless if it has fired."""
-        entries = self._spokes.get(entry.spoke)
-        if entries is not None:
-            entries.discard(entry)
+        entry.among.discard(entry)
 
     def _wind(self, spoke: int) -> None:
         if self._timer is not None:
@@ -101,11 +105,10 @@ class Wheel:
         for spoke in [spoke for spoke in self._spokes if spoke <= now]:
             for entry in self._spokes.pop(spoke):
                 entry.fire()
-        waiting = [spoke for spoke, entries in self._spokes.items() if entries]
-        if waiting:
-            self._wind(min(waiting))
-        else:
-            self._spokes.clear()
+        # An empty spoke goes too: whoever hangs on a new one sees to the timer.
+        self._spokes = {spoke: entries for spoke, entries in self._spokes.items() if entries}
+        if self._spokes:
+            self._wind(min(self._spokes))
 
 
 class Deadline:

@@ -27,7 +27,7 @@ class Memory:
     def __init__(self) -> None:
         """Remember nothing yet."""
         self.calls = 0
-        self.seen: dict[tuple[str, bytes], tuple[int, int]] = {}
+        self.seen: dict[bytes, tuple[int, int]] = {}
 
 
 class Guard:
@@ -37,7 +37,7 @@ class Guard:
     differently. A tool declared `poll` is exempt.
     """
 
-    __slots__ = ("_changes", "_enforce", "_name", "_poll", "_repeats")
+    __slots__ = ("_changes", "_enforce", "_name", "_poll", "_repeats", "_start")
 
     def __init__(self, tool: Tool, *, repeats: int, enforce: bool = True) -> None:
         """Keep what is needed of the tool.
@@ -49,6 +49,7 @@ class Guard:
         """
         self._enforce = enforce
         self._name = tool.name
+        self._start = tool.name.encode()
         self._poll = tool.poll
         self._changes = tool.effect is not Effect.READ
         self._repeats = repeats
@@ -65,8 +66,9 @@ class Guard:
         memory.calls += 1
         if self._poll:
             return await call_next(call)
+        # Name and arguments, which begin with a brace, as one text: its hash is computed once.
         body = call.body
-        mark = (self._name, body if len(body) <= _LONG else blake2b(body).digest())
+        mark = self._start + (body if len(body) <= _LONG else blake2b(body).digest())
         last = memory.seen.get(mark)
         if last is not None and last[1] >= self._repeats:
             error = RepeatedCallError(
@@ -81,7 +83,6 @@ class Guard:
         if last is None:
             if len(seen) >= _KEPT:
                 del seen[next(iter(seen))]
-            mark = (self._name, b"%b" % mark[1])  # without the 4 kB buffer that orjson leaves
             count = 1
         else:
             count = last[1] + 1 if last[0] == outcome else 1

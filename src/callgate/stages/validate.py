@@ -28,7 +28,7 @@ __all__ = ["Validate", "ValidateFactory"]
 class Validate:
     """Parses, repairs, fills in defaults and checks; every later stage sees only the outcome."""
 
-    __slots__ = ("_checker", "_limit", "_tool")
+    __slots__ = ("_checker", "_effect", "_limit", "_tool")
 
     def __init__(self, tool: Tool) -> None:
         """Keep the tool; its schema is compiled when it is first called.
@@ -39,6 +39,7 @@ class Validate:
         self._tool = tool
         self._checker = Checker(tool.parameters)
         self._limit = tool.limits.argument_bytes
+        self._effect = tool.effect is not Effect.READ
 
     def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
         """Pass on the call with canonical arguments, or refuse it."""
@@ -47,7 +48,7 @@ class Validate:
             prepared = prepare(
                 self._checker,
                 call.arguments,
-                effect=tool.effect is not Effect.READ,
+                effect=self._effect,
                 strict=call.scope.strict,
                 truncated=call.truncated,
                 limit=self._limit,
