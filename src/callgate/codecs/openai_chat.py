@@ -6,20 +6,15 @@ How messages are written stands in `openai_chat_writing`, how responses are read
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
-from weakref import WeakKeyDictionary, ref
+from typing import Any, TypeAlias, cast
 
-import orjson
-
-from callgate.codecs.names import wire_names
+from callgate.codecs.encoder import ConversationEncoder, dumped, fields
 from callgate.codecs.openai_chat_reading import WIRE, read_response
 from callgate.codecs.openai_chat_stream import ChatDecoder
 from callgate.codecs.openai_chat_writing import (
     arranged,
-    dumped,
     write_choice,
     write_message,
     write_tool,
@@ -33,8 +28,7 @@ from callgate.types import Tool
 
 __all__ = ["OpenAIChat"]
 
-_SURFACES = 64
-"""How many tuples of tools an encoder remembers."""
+Waiting: TypeAlias = tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +82,9 @@ class OpenAIChat:
             body["tools"] = self.encode_tools(request.tools)
         return body | self._options(request, stream=stream)
 
-    def encoder(self, model: str) -> ChatEncoder:
+    def encoder(self, model: str) -> ConversationEncoder[Waiting]:
         """Return an encoder for requests to `model` that remembers what it has written."""
-        return ChatEncoder(model, self._options)
+        return ConversationEncoder(ChatWiring(model=model, options=self._options))
 
     def owns(self, response: Mapping[str, Any]) -> bool:
         """Whether a response is a chat completion, by its choices with a message each."""
@@ -140,107 +134,46 @@ class OpenAIChat:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Offered:
-    """A tuple of tools as it was written; holds the tuple, so that its identity stays its own."""
+class ChatWiring:
+    """How requests to one model are written; see `Wiring`.
 
-    tools: tuple[Tool, ...]
-    text: bytes
-    names: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prefix:
-    """The beginning of a conversation as it was written.
+    The state is what has to wait until the turn's last result.
 
     Attributes:
-        first: Its first message; weak, for it may be the last one too.
-        count: How many messages it has.
-        text: What was written of them.
-        waiting: What of them has to wait until the turn's last result.
+        model: The model that is asked.
+        options: Makes the fields of a request beside model, messages and tools.
     """
 
-    first: ref[Message] | None = None
-    count: int = 0
-    text: bytes = b""
-    waiting: tuple[dict[str, Any], ...] = ()
+    model: str
+    options: Callable[..., dict[str, Any]]
 
+    @property
+    def start(self) -> Waiting:
+        """Nothing waits."""
+        return ()
 
-_NOTHING = _Prefix()
+    def write(
+        self, messages: Sequence[Message], state: Waiting
+    ) -> tuple[list[dict[str, Any]], Waiting]:
+        """Return what is written of the next messages, and what has to wait."""
+        written, waiting = arranged(messages, self.model, state)
+        return written, tuple(waiting)
 
+    def waiting(self, state: Waiting) -> list[dict[str, Any]]:
+        """Return what waits."""
+        return list(state)
 
-class ChatEncoder:
-    """Writes requests and remembers the bytes of tools and conversations; see `RequestEncoder`."""
+    def tools(self, tools: tuple[Tool, ...]) -> Any:
+        """Return the definitions of tools."""
+        return [write_tool(tool) for tool in tools]
 
-    def __init__(self, model: str, options: Callable[..., dict[str, Any]]) -> None:
-        """Start with nothing written.
-
-        Args:
-            model: The model that is asked.
-            options: Makes the fields of a request beside model, messages and tools.
-        """
-        self._model = model
-        self._options = options
-        self._start = b'{"model":' + orjson.dumps(model) + b',"messages":['
-        self._offered: OrderedDict[int, _Offered] = OrderedDict()
-        # By the last message of each. Weak: what is remembered of a conversation goes with it.
-        self._prefixes: WeakKeyDictionary[Message, _Prefix] = WeakKeyDictionary()
-
-    def encode(self, request: ModelRequest, *, stream: bool) -> bytes:
-        """Return the body of a request.
-
-        Raises:
-            ModelRequestError: The wire has no place for a part of a message.
-        """
-        parts = [self._start, self._conversation(request.messages), b"]"]
-        if request.tools:
-            parts += (b',"tools":', self._offer(request.tools).text)
-        options = self._options(request, stream=stream)
-        parts += (b",", dumped(options)[1:]) if options else (b"}",)
+    def body(
+        self, request: ModelRequest, *, items: bytes, tools: bytes, state: Waiting, stream: bool
+    ) -> bytes:
+        """Return the whole body."""
+        model = dumped(self.model)
+        parts = [b'{"model":', model, b',"messages":[', items, b"]"]
+        if tools:
+            parts += (b',"tools":', tools)
+        parts += (fields(self.options(request, stream=stream)), b"}")
         return b"".join(parts)
-
-    def names(self, tools: tuple[Tool, ...]) -> Mapping[str, str]:
-        """Return our names of the tools whose names had to be changed, by the wire's names."""
-        return self._offer(tools).names
-
-    def _offer(self, tools: tuple[Tool, ...]) -> _Offered:
-        found = self._offered.get(id(tools))
-        if found is None:
-            text = dumped([write_tool(tool) for tool in tools])
-            found = _Offered(tools=tools, text=text, names=wire_names(tools))
-            self._offered[id(tools)] = found
-            if len(self._offered) > _SURFACES:
-                self._offered.popitem(last=False)
-        else:
-            self._offered.move_to_end(id(tools))
-        return found
-
-    def _conversation(self, messages: Sequence[Message]) -> bytes:
-        """Return what is written of a conversation, at the cost of its new messages."""
-        if not messages:
-            return b""
-        known = self._known(messages)
-        written, waiting = arranged(messages[known.count :], self._model, known.waiting)
-        text = _joined(known.text, written)
-        if known.count:
-            del self._prefixes[messages[known.count - 1]]
-        self._prefixes[messages[-1]] = _Prefix(
-            first=ref(messages[0]), count=len(messages), text=text, waiting=tuple(waiting)
-        )
-        return _joined(text, waiting)
-
-    def _known(self, messages: Sequence[Message]) -> _Prefix:
-        """Return the longest beginning that was written before."""
-        for count in range(len(messages), 0, -1):
-            found = self._prefixes.get(messages[count - 1])
-            # A message may stand in several conversations.
-            if found and found.count == count and found.first and found.first() is messages[0]:
-                return found
-        return _NOTHING
-
-
-def _joined(text: bytes, more: Sequence[dict[str, Any]]) -> bytes:
-    """Return the items of a JSON array, without its brackets, with more of them."""
-    if not more:
-        return text
-    new = dumped(more)[1:-1]
-    return text + b"," + new if text else new

@@ -13,32 +13,19 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, cast
 
-import orjson
-
+from callgate.codecs.encoder import dumped
 from callgate.codecs.names import wire_name
 from callgate.codecs.openai_chat_reading import WIRE
 from callgate.errors import ModelRequestError
 from callgate.messages import CallPart, Message, Opaque, Part, ResultPart, Role
 from callgate.types import FilePart, ImagePart, Text, Tool
 
-__all__ = ["arranged", "dumped", "write_choice", "write_message", "write_tool"]
+__all__ = ["arranged", "write_choice", "write_message", "write_tool"]
 
 Json: TypeAlias = dict[str, Any]
 
 _SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _WORDS = frozenset({"auto", "none", "required"})
-
-
-def dumped(value: Any) -> bytes:
-    """Return JSON text of a part of a request.
-
-    Raises:
-        ModelRequestError: It is no JSON value.
-    """
-    try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError as exc:
-        raise ModelRequestError(f"A part of the request is not JSON: {exc}") from exc
 
 
 def write_tool(tool: Tool) -> dict[str, Any]:
