@@ -1,0 +1,282 @@
+"""The call path: the whole, each stage, and what it is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import jsonschema_rs
+import orjson
+
+from callgate import Gate, tool
+from callgate.codecs import by_name
+from callgate.pipeline import Handler, LoopClock, StageFactory, compose, stacks
+from callgate.schema.arguments import prepare
+from callgate.schema.check import Checker
+from callgate.sources.python import PythonSource
+from callgate.sources.results import MemoryBlobs
+from callgate.stages.admit import AdmitFactory, Slots
+from callgate.stages.bound import BoundFactory
+from callgate.stages.deadline import DeadlineFactory, Wheel
+from callgate.stages.guard import GuardFactory
+from callgate.stages.order import OrderFactory
+from callgate.stages.record import Record
+from callgate.stages.resolve import Resolve
+from callgate.stages.retry import RetryFactory
+from callgate.stages.validate import ValidateFactory
+from callgate.types import ANYONE, Event, Scope, Surface, ToolCall
+from tests.bench.functions import documented, read_plainly
+from tests.bench.measure import Batch, Figure, Plan, Spread, above, alone, side_by_side
+
+__all__ = ["add", "figures", "limit", "seen"]
+
+US = 1e-6
+
+
+@tool(effect="read")
+async def add(a: int, b: int) -> int:
+    """Add two integers.
+
+    Args:
+        a: The first.
+        b: The second.
+    """
+    return a + b
+
+
+_once = tool(add.function, name="once", effect="read", attempts=1)
+_bounded = tool(add.function, name="bounded", effect="read", concurrency=8)
+
+
+def seen(event: Event) -> None:
+    """Look at nothing: the least a listener can do."""
+
+
+async def figures(plan: Plan) -> list[Figure]:
+    """Measure all of this module."""
+    return [
+        await _core(plan),
+        *await _stages(plan),
+        *await _unused(plan),
+        await _arguments(plan),
+        await _infer(plan),
+        *await _decode(plan),
+    ]
+
+
+# --- the whole ------------------------------------------------------------------------------
+
+
+async def _core(plan: Plan) -> Figure:
+    # Every call of a session has arguments of its own: the guard would refuse the fourth of a kind.
+    gate = Gate([add], listeners=[seen])
+    texts = [f'{{"a": {n}, "b": 2}}' for n in range(plan.batch)]
+    bare = add.function
+
+    async def floor() -> None:
+        for n in range(plan.batch):
+            await bare(n, 2)
+
+    async def ours() -> None:
+        call = gate.session().call
+        for text in texts:
+            await call("add", text)
+
+    assert (await gate.session().call("add", texts[1])).unwrap() == 3
+    took = await side_by_side({"floor": floor, "ours": ours}, repeats=plan.repeats, ops=plan.batch)
+    return above("path.core", took["ours"], took["floor"], unit=US)
+
+
+# --- the stages -----------------------------------------------------------------------------
+
+
+class _Composed:
+    """A path of the real stages in their real order, from which one can be left out."""
+
+    def __init__(self) -> None:
+        clock = LoopClock()
+        slots = Slots(clock)
+        wheel = Wheel(clock)
+        wheel.loop = asyncio.get_running_loop()  # as a gate tells it
+        self.record = Record(clock)
+        self.source = PythonSource([add, _once, _bounded], slots=slots)
+        self.surface = Surface(
+            tools={one.name: one for one in self.source.list()}, revision="bench"
+        )
+        self.factories: dict[str, StageFactory] = {
+            "validate": ValidateFactory(),
+            "guard": GuardFactory(),
+            "order": OrderFactory(),
+            "retry": RetryFactory(clock=clock, chance=lambda: 0.5),
+            "admit": AdmitFactory(slots),
+            "deadline": DeadlineFactory(wheel),
+            "bound": BoundFactory(MemoryBlobs()),
+        }
+
+    def handler(self, without: str = "", tool: str = "add") -> Handler:
+        """Return the path for one tool; `without` names the stage that is left out."""
+        factories = [one for name, one in self.factories.items() if name != without]
+        executors = dict.fromkeys(self.surface.tools, self.source.call)
+        made = stacks(self.surface, executors, factories)
+        if without == "resolve":
+            return compose([self.record], made[tool])
+        resolve = Resolve(self.surface, made)
+        outer = [resolve] if without == "record" else [self.record, resolve]
+        return compose(outer, resolve.refuse)
+
+    def calls(self, count: int, name: str = "add", *, ready: bool = False) -> list[ToolCall]:
+        """Return calls of one session; `ready` ones look as `validate` leaves them."""
+        scope = Scope(session="s", principal=ANYONE, prefix="/anyone/s", emit=seen)
+        made: list[ToolCall] = []
+        for n in range(count):
+            text = f'{{"a": {n}, "b": 2}}'
+            made.append(
+                ToolCall(
+                    id=f"call_{n}",
+                    key=f"/anyone/s/{n}/0",
+                    name=name,
+                    arguments=orjson.loads(text) if ready else text,
+                    scope=scope,
+                    tool=self.surface.tools[name] if ready else None,
+                    body=text.encode() if ready else b"",
+                )
+            )
+        return made
+
+
+def _taking(handler: Handler, calls: Sequence[ToolCall]) -> Batch:
+    memory = calls[0].scope.memory
+
+    async def batch() -> None:
+        memory.clear()  # or the guard would refuse what it has seen in earlier batches
+        for call in calls:
+            await handler(call)
+
+    return batch
+
+
+async def _stages(plan: Plan) -> list[Figure]:
+    path = _Composed()
+    count = plan.batch
+    variants = {"": _taking(path.handler(), path.calls(count))}
+    for name in ("record", "resolve", "validate", "guard", "order", "retry", "deadline", "bound"):
+        calls = path.calls(count, ready=name == "validate")
+        variants[name] = _taking(path.handler(without=name), calls)
+    bounded = path.calls(count, "bounded")
+    variants["bounded"] = _taking(path.handler(tool="bounded"), bounded)
+    variants["admit"] = _taking(path.handler("admit", "bounded"), path.calls(count, "bounded"))
+    took = await side_by_side(variants, repeats=plan.repeats, ops=count)
+    whole, bounded_whole = took.pop(""), took.pop("bounded")
+    return [
+        above(f"stage.{name}", bounded_whole if name == "admit" else whole, spread, unit=US)
+        for name, spread in took.items()
+    ]
+
+
+async def _unused(plan: Plan) -> list[Figure]:
+    path = _Composed()
+    count = plan.batch
+    found: list[Figure] = []
+    for name in ("retry", "admit"):
+        assert path.factories[name].for_tool(_once.tool, path.surface) is None
+        took = await side_by_side(
+            {
+                "with": _taking(path.handler(tool="once"), path.calls(count, "once")),
+                "without": _taking(path.handler(name, "once"), path.calls(count, "once")),
+            },
+            repeats=plan.repeats,
+            ops=count,
+        )
+        found.append(above(f"unused.{name}", took["with"], took["without"], unit=US))
+    return found
+
+
+# --- parts ----------------------------------------------------------------------------------
+
+
+async def limit(plan: Plan) -> Spread:
+    """Measure the least that a checked call can take: parse, check, call, write."""
+    valid = jsonschema_rs.validator_for(add.tool.parameters).is_valid
+    bare, loads, dumps = add.function, orjson.loads, orjson.dumps
+
+    async def batch() -> None:
+        for _ in range(plan.batch):
+            arguments = loads('{"a": 1, "b": 2}')
+            if valid(arguments):
+                dumps(await bare(**arguments))
+
+    return (await side_by_side({"": batch}, repeats=plan.repeats, ops=plan.batch))[""]
+
+
+async def _arguments(plan: Plan) -> Figure:
+    checker = Checker(add.tool.parameters)
+    valid = jsonschema_rs.validator_for(add.tool.parameters).is_valid
+    loads, dumps = orjson.loads, orjson.dumps
+    text = '{"a": 1, "b": 2}'
+
+    async def floor() -> None:
+        for _ in range(plan.batch):
+            value = loads(text)
+            valid(value)
+            dumps(value, option=orjson.OPT_SORT_KEYS)
+
+    async def ours() -> None:
+        for _ in range(plan.batch):
+            prepare(checker, text, effect=False)
+
+    took = await side_by_side({"floor": floor, "ours": ours}, repeats=plan.repeats, ops=plan.batch)
+    return alone("arguments.prepare", took["ours"], took["floor"], unit=US)
+
+
+async def _infer(plan: Plan) -> Figure:
+    functions = documented(plan.fewer(20).batch)
+
+    async def floor() -> None:
+        for function in functions:
+            read_plainly(function)
+
+    async def ours() -> None:
+        for function in functions:
+            tool(function, effect="read")
+
+    took = await side_by_side(
+        {"floor": floor, "ours": ours}, repeats=plan.repeats, ops=len(functions)
+    )
+    return alone("tool.infer", took["ours"], took["floor"], unit=US)
+
+
+def _recorded() -> list[bytes]:
+    """Return recorded chat completions, if they are on this machine."""
+    beside = Path(__file__).resolve().parents[3] / "shared/data"
+    path = Path(os.environ.get("CALLGATE_DATA") or beside) / "exchanges/openai_chat.jsonl.gz"
+    if not path.is_file():
+        return []
+    with gzip.open(path) as lines:
+        exchanges = [json.loads(line) for line in lines]
+    return [
+        orjson.dumps(item["response"])
+        for item in exchanges
+        if item["status"] == 200 and not item["stream"]
+    ]
+
+
+async def _decode(plan: Plan) -> list[Figure]:
+    bodies = _recorded()
+    if not bodies:
+        return []
+    decode = by_name("openai").decode_response
+
+    async def floor() -> None:
+        for body in bodies:
+            orjson.loads(body)
+
+    async def ours() -> None:
+        for body in bodies:
+            decode(orjson.loads(body))
+
+    took = await side_by_side({"floor": floor, "ours": ours}, repeats=plan.repeats, ops=len(bodies))
+    return [alone("codec.decode", took["ours"], took["floor"], unit=US)]
