@@ -35,23 +35,33 @@ class Slots:
         """Return how many slots of the tool are taken."""
         return self._used.get(name, 0)
 
-    async def take(self, name: str, bound: int, patience: float) -> bool:
-        """Take a slot of the tool, waiting in line if none is free.
+    def take(self, name: str, bound: int) -> bool:
+        """Take a slot of the tool if one is free and nobody is in line for it.
 
         Args:
             name: The tool.
             bound: How many slots it has.
+
+        Returns:
+            Whether a slot was taken; the caller must `give` it back.
+        """
+        used = self._used.get(name, 0)
+        if used >= bound or self._waiting.get(name):
+            return False
+        self._used[name] = used + 1
+        return True
+
+    async def wait(self, name: str, patience: float) -> bool:
+        """Wait in line for a slot of the tool that another attempt gives back.
+
+        Args:
+            name: The tool.
             patience: Seconds to wait at most.
 
         Returns:
             Whether a slot was taken; the caller must `give` it back.
         """
-        waiting = self._waiting.get(name)
-        if not waiting and self.used(name) < bound:
-            self._used[name] = self.used(name) + 1
-            return True
-        if waiting is None:
-            waiting = self._waiting[name] = deque()
+        waiting = self._waiting.setdefault(name, deque())
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         waiting.append(turn)
         timer = self._clock.call_at(self._clock.time() + patience, lambda: _settle(turn, False))
@@ -102,7 +112,7 @@ class Admit:
     No slot is held while `retry` waits, because every attempt is admitted anew.
     """
 
-    __slots__ = ("_limits", "_name", "_slots")
+    __slots__ = ("_bound", "_limits", "_name", "_slots")
 
     def __init__(self, tool: Tool, slots: Slots) -> None:
         """Keep the tool's bounds.
@@ -113,25 +123,29 @@ class Admit:
         """
         self._name = tool.name
         self._limits = tool.limits
+        self._bound = tool.limits.concurrency or 1
         self._slots = slots
 
     async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
         """Take a slot, make the attempt, give the slot back."""
-        limits = self._limits
-        bound = limits.concurrency or 1
-        patience = min((v for v in (call.timeout, limits.timeout) if v is not None), default=1e9)
-        if not await self._slots.take(self._name, bound, min(limits.queue, patience)):
-            error = BusyError(
-                f"{self._name} is busy: {bound} calls run at once and none ended in time."
-            )
-            call.scope.emit(
-                Decision(call=call, stage="admit", verdict="refused", reason=error.message)
-            )
-            return ToolResult(status=Status.ERROR, error=error, attempts=0)
+        slots, name = self._slots, self._name
+        if not slots.take(name, self._bound) and not await slots.wait(name, self._patience(call)):
+            return self._refuse(call)
         try:
             return await call_next(call)
         finally:
-            self._slots.give(self._name)
+            slots.give(name)
+
+    def _patience(self, call: ToolCall) -> float:
+        bounds = (self._limits.queue, self._limits.timeout, call.timeout)
+        return min(bound for bound in bounds if bound is not None)
+
+    def _refuse(self, call: ToolCall) -> ToolResult:
+        error = BusyError(
+            f"{self._name} is busy: {self._bound} calls run at once and none ended in time."
+        )
+        call.scope.emit(Decision(call=call, stage="admit", verdict="refused", reason=error.message))
+        return ToolResult(status=Status.ERROR, error=error, attempts=0)
 
 
 class AdmitFactory:
