@@ -14,6 +14,7 @@ from callgate.codecs.encoder import ConversationEncoder, dumped, fields
 from callgate.codecs.openai_chat_reading import WIRE, read_response
 from callgate.codecs.openai_chat_stream import ChatDecoder
 from callgate.codecs.openai_chat_writing import (
+    Writer,
     arranged,
     write_choice,
     write_message,
@@ -26,7 +27,7 @@ from callgate.errors import ModelError
 from callgate.messages import Message, ModelRequest, ModelResponse
 from callgate.types import Tool
 
-__all__ = ["OpenAIChat"]
+__all__ = ["ChatWiring", "OpenAIChat", "Waiting", "all_tools", "owns_chat"]
 
 Waiting: TypeAlias = tuple[dict[str, Any], ...]
 
@@ -76,23 +77,15 @@ class OpenAIChat:
         Raises:
             ModelRequestError: The wire has no place for a part of a message.
         """
-        written, waiting = arranged(request.messages, model)
-        body: dict[str, Any] = {"model": model, "messages": written + waiting}
-        if request.tools:
-            body["tools"] = self.encode_tools(request.tools)
-        return body | self._options(request, stream=stream)
+        return self._wiring(model).request(request, stream=stream)
 
     def encoder(self, model: str) -> ConversationEncoder[Waiting]:
         """Return an encoder for requests to `model` that remembers what it has written."""
-        return ConversationEncoder(ChatWiring(model=model, options=self._options))
+        return ConversationEncoder(self._wiring(model))
 
     def owns(self, response: Mapping[str, Any]) -> bool:
         """Whether a response is a chat completion, by its choices with a message each."""
-        choices: Any = response.get("choices")
-        if not isinstance(choices, list) or not choices:
-            return False
-        first: Any = cast("list[Any]", choices)[0]
-        return isinstance(first, dict) and "message" in first
+        return owns_chat(response)
 
     def decode_response(
         self, response: Any, *, model: str = "", names: Mapping[str, str] = NO_NAMES
@@ -116,6 +109,9 @@ class OpenAIChat:
         """Read the answer to a request that was refused."""
         return read_error(status, headers, body)
 
+    def _wiring(self, model: str) -> ChatWiring:
+        return ChatWiring(model=model, options=self._options)
+
     def _options(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
         options: dict[str, Any] = {}
         if stream:
@@ -133,19 +129,54 @@ class OpenAIChat:
         return options | {name: value for name, value in wishes.items() if value is not None}
 
 
+def owns_chat(response: Mapping[str, Any]) -> bool:
+    """Whether a response has choices with a message each."""
+    choices: Any = response.get("choices")
+    if not isinstance(choices, list) or not choices:
+        return False
+    first: Any = cast("list[Any]", choices)[0]
+    return isinstance(first, dict) and "message" in first
+
+
+def all_tools(request: ModelRequest) -> tuple[Tool, ...]:
+    """Return the tools of a request: every one is offered."""
+    return request.tools
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatWiring:
-    """How requests to one model are written; see `Wiring`.
+    """How a wire of one list of messages and one of tools is written; see `Wiring`.
 
     The state is what has to wait until the turn's last result.
 
     Attributes:
         model: The model that is asked.
-        options: Makes the fields of a request beside model, messages and tools.
+        options: Makes the fields of a request beside model, messages and tools; takes the request
+            and `stream`.
+        field: The name of the list of messages.
+        message: Writes one message.
+        tool: Writes the definition of one tool.
+        offered: The tools that a request offers.
     """
 
     model: str
     options: Callable[..., dict[str, Any]]
+    field: str = "messages"
+    message: Writer = write_message
+    tool: Callable[[Tool], dict[str, Any]] = write_tool
+    offered: Callable[[ModelRequest], tuple[Tool, ...]] = all_tools
+
+    def request(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
+        """Return the whole body of a request as a JSON value.
+
+        Raises:
+            ModelRequestError: The wire has no place for a part of a message.
+        """
+        written, waiting = arranged(request.messages, self.model, write=self.message)
+        body: dict[str, Any] = {"model": self.model, self.field: written + waiting}
+        if tools := self.offered(request):
+            body["tools"] = self.tools(tools)
+        return body | self.options(request, stream=stream)
 
     @property
     def start(self) -> Waiting:
@@ -156,7 +187,7 @@ class ChatWiring:
         self, messages: Sequence[Message], state: Waiting
     ) -> tuple[list[dict[str, Any]], Waiting]:
         """Return what is written of the next messages, and what has to wait."""
-        written, waiting = arranged(messages, self.model, state)
+        written, waiting = arranged(messages, self.model, state, write=self.message)
         return written, tuple(waiting)
 
     def waiting(self, state: Waiting) -> list[dict[str, Any]]:
@@ -165,14 +196,16 @@ class ChatWiring:
 
     def tools(self, tools: tuple[Tool, ...]) -> Any:
         """Return the definitions of tools."""
-        return [write_tool(tool) for tool in tools]
+        return [self.tool(tool) for tool in tools]
 
     def body(
         self, request: ModelRequest, *, items: bytes, tools: bytes, state: Waiting, stream: bool
     ) -> bytes:
         """Return the whole body."""
-        model = dumped(self.model)
-        parts = [b'{"model":', model, b',"messages":[', items, b"]"]
+        chosen = self.offered(request)
+        if chosen is not request.tools:
+            tools = dumped(self.tools(chosen)) if chosen else b""
+        parts = [b'{"model":', dumped(self.model), f',"{self.field}":['.encode(), items, b"]"]
         if tools:
             parts += (b',"tools":', tools)
         parts += (fields(self.options(request, stream=stream)), b"}")

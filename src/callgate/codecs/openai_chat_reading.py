@@ -57,6 +57,7 @@ _STOPS = {
     "model_length": StopReason.LENGTH,
     "content_filter": StopReason.REFUSAL,
     "error": StopReason.ERROR,
+    "timeout": StopReason.ERROR,
 }
 """All other words mean that the model came to its own end."""
 
@@ -71,6 +72,7 @@ class Head:
         model: The model that answered.
         bound: The model that parts must go back to.
         names: Our names of tools by the wire's names.
+        wire: The wire that parts must go back to.
     """
 
     id: str
@@ -78,9 +80,12 @@ class Head:
     model: str
     bound: str
     names: Mapping[str, str]
+    wire: str
 
     @classmethod
-    def of(cls, data: Mapping[str, Any], bound: str, names: Mapping[str, str]) -> Head:
+    def of(
+        cls, data: Mapping[str, Any], bound: str, names: Mapping[str, str], wire: str = WIRE
+    ) -> Head:
         """Read it from a response or a chunk; `bound` is the model that was asked, if known."""
         model = text_of(data.get("model"), "model")
         return cls(
@@ -89,6 +94,7 @@ class Head:
             model=model,
             bound=bound or model,
             names=names,
+            wire=wire,
         )
 
     def call_id(self, place: int) -> str:
@@ -98,13 +104,19 @@ class Head:
 
     def opaque(self, kind: str, value: Any) -> Opaque:
         """Return a part that is echoed unchanged; the module says what the kinds are."""
-        return Opaque(wire=WIRE, model=self.bound, data={kind: value})
+        return Opaque(wire=self.wire, model=self.bound, data={kind: value})
 
 
 def read_response(
-    response: Any, *, model: str = "", names: Mapping[str, str] = NO_NAMES
+    response: Any, *, model: str = "", names: Mapping[str, str] = NO_NAMES, wire: str = WIRE
 ) -> ModelResponse:
     """Read a whole response; see `Codec.decode_response`.
+
+    Args:
+        response: A JSON object, or an SDK's object.
+        model: The model that was asked.
+        names: Our names of tools by the wire's names.
+        wire: The wire that parts must go back to.
 
     Raises:
         ModelError: It is an error of the provider, or not readable.
@@ -118,7 +130,7 @@ def read_response(
         raise ModelStreamError("The response has no choices.", details={"data": excerpt(data)})
     choice = object_of(choices[0], "choices[0]")
     return assemble(
-        Head.of(data, model, names),
+        Head.of(data, model, names, wire),
         object_of(choice.get("message"), "message"),
         text_of(choice.get("finish_reason"), "finish_reason"),
         read_usage(data),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from callgate.codecs.json_text import list_of, object_of, read, text_of
-from callgate.codecs.openai_chat_reading import Head, assemble, read_usage, text_in
+from callgate.codecs.openai_chat_reading import WIRE, Head, assemble, read_usage, text_in
 from callgate.codecs.openai_errors import error_in_stream
 from callgate.codecs.wire import NO_NAMES, Frame
 from callgate.errors import ModelError, ModelStreamError
@@ -134,13 +134,17 @@ class _GrowingCall:
 class ChatDecoder:
     """Reads one streamed response; see `StreamDecoder`."""
 
-    def __init__(self, *, model: str = "", names: Mapping[str, str] = NO_NAMES) -> None:
+    def __init__(
+        self, *, model: str = "", names: Mapping[str, str] = NO_NAMES, wire: str = WIRE
+    ) -> None:
         """Start before the first frame.
 
         Args:
             model: The model that was asked.
             names: Our names of tools by the wire's names.
+            wire: The wire that parts must go back to; defaults to Chat Completions.
         """
+        self._wire = wire
         self._model = model
         self._names = names
         self._head: Head | None = None
@@ -164,7 +168,9 @@ class ChatDecoder:
         if frame.data.strip() == b"[DONE]":
             return self._end()
         try:
-            return self._chunk(object_of(read(frame.data, "A chunk of the stream"), "A chunk"))
+            return self._chunk(
+                self._as_chunk(object_of(read(frame.data, "A chunk of the stream"), "A chunk"))
+            )
         except ModelError as error:
             error.details = {**error.details, "received": self.received()}
             raise
@@ -190,11 +196,15 @@ class ChatDecoder:
         calls = [call.whole() for call in self._calls]
         return {**_settled(self._fields), "text": text, "calls": calls}
 
+    def _as_chunk(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return a frame's JSON object in the form of Chat Completions; siblings differ here."""
+        return data
+
     def _chunk(self, chunk: dict[str, Any]) -> list[ModelEvent]:
         if error := chunk.get("error"):
             raise error_in_stream(error)
         if self._head is None or not self._head.model:
-            self._head = Head.of(chunk, self._model, self._names)
+            self._head = Head.of(chunk, self._model, self._names, self._wire)
         if chunk.get("usage") or chunk.get("x_groq"):
             self._usage = chunk
         events: list[ModelEvent] = []
@@ -222,7 +232,7 @@ class ChatDecoder:
         for part in parts:
             text = text_in(part)
             if text is None:
-                self._parts.append(cast("dict[str, Any]", part))
+                self._other_part(cast("dict[str, Any]", part))
             elif text:
                 last = self._parts[-1] if self._parts else None
                 if isinstance(last, _Pieces):
@@ -230,6 +240,18 @@ class ChatDecoder:
                 else:
                     self._parts.append(_Pieces([text]))
                 events.append(TextDelta(text=text))
+
+    def _other_part(self, part: dict[str, Any]) -> None:
+        last = self._parts[-1] if self._parts else None
+        if part.get("type") != "thinking":
+            self._parts.append(part)
+        elif isinstance(last, dict) and last.get("type") == "thinking":
+            # Thoughts come in pieces (Mistral, Cohere); other parts come whole.
+            _merge(last, part)
+        else:
+            new = dict[str, Any]()
+            _merge(new, part)
+            self._parts.append(new)
 
     def _call(self, delta: dict[str, Any], events: list[ModelEvent]) -> None:
         place = self._placed(delta)
@@ -265,7 +287,7 @@ class ChatDecoder:
         return own != last.id if own else "index" not in delta
 
     def _known_head(self) -> Head:
-        return self._head or Head.of({}, self._model, self._names)
+        return self._head or Head.of({}, self._model, self._names, self._wire)
 
     def _end(self) -> list[ModelEvent]:
         self._done = True
@@ -280,7 +302,9 @@ class ChatDecoder:
     def _whole_content(self) -> Any:
         if any(isinstance(part, dict) for part in self._parts):
             return [
-                {"type": "text", "text": "".join(part)} if isinstance(part, _Pieces) else part
+                {"type": "text", "text": "".join(part)}
+                if isinstance(part, _Pieces)
+                else _settled(part)
                 for part in self._parts
             ]
         return "".join("".join(cast("_Pieces", part)) for part in self._parts)
