@@ -15,37 +15,55 @@ __all__ = ["Order", "OrderFactory", "Turn", "run_turn"]
 class Turn:
     """Where the calls of one model turn meet: the barrier between admission and execution.
 
-    Each call that is admitted, or ends before, starts the next one; the last one opens the
+    Each call that is admitted, or ends before, lets the next one start; the last one opens the
     barrier. Behind it reads run at once. An effect waits for the effects before it, and once one
     of them did not succeed, or was refused, every later one is refused.
     """
 
-    __slots__ = ("_before", "_failed", "_next", "_ranks", "_size", "_together", "_waiting")
+    __slots__ = (
+        "_before",
+        "_failed",
+        "_loop",
+        "_ranks",
+        "_size",
+        "_starting",
+        "_together",
+        "_waiting",
+    )
 
-    def __init__(self, size: int, start_next: Callable[[], None]) -> None:
-        """Prepare for `size` calls.
+    def __init__(self, size: int) -> None:
+        """Prepare for `size` calls on the running loop.
 
         Args:
             size: How many calls the turn has.
-            start_next: Starts the next call of the turn; called after each admission but the
-                last.
         """
+        self._loop = asyncio.get_running_loop()
         self._size = size
         self._ranks: dict[str, int] = {}
-        self._next = start_next
+        self._starting: dict[int, asyncio.Future[None]] = {}
         self._waiting: list[asyncio.Future[None]] = []
         self._before: asyncio.Future[None] | None = None
         self._together: dict[str, asyncio.Future[None]] = {}
         self._failed: tuple[int, str] | None = None
+
+    def may_start(self, place: int) -> bool:
+        """Tell whether every call before this place is admitted or has ended."""
+        return len(self._ranks) >= place
+
+    async def start(self, place: int) -> None:
+        """Wait until the call at this place may start."""
+        mine = self._starting[place] = self._loop.create_future()
+        await mine
 
     def arrive(self, call: ToolCall) -> None:
         """Count `call` as admitted or ended, whichever comes first."""
         if call.key in self._ranks:
             return
         self._ranks[call.key] = len(self._ranks)
-        if len(self._ranks) < self._size:
-            self._next()
-        else:
+        following = self._starting.get(len(self._ranks))
+        if following is not None:
+            _wake(following)
+        if len(self._ranks) == self._size:
             for waiting in self._waiting:
                 _wake(waiting)
 
@@ -57,7 +75,7 @@ class Turn:
         if tool is not None and effect:
             waits = self._queue(call, tool)
         # Appended before it arrives, so that the last call too starts after the ones before it.
-        mine = asyncio.get_running_loop().create_future()
+        mine = self._loop.create_future()
         self._waiting.append(mine)
         self.arrive(call)
         await (asyncio.sleep(0) if mine.done() else mine)
@@ -69,7 +87,7 @@ class Turn:
 
     def _queue(self, call: ToolCall, tool: Tool) -> list[asyncio.Future[None]]:
         waits = [self._before] if self._before is not None else []
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        mine: asyncio.Future[None] = self._loop.create_future()
         if not tool.parallel:
             waits.extend(self._together.values())
             self._before = mine
@@ -131,32 +149,32 @@ class _Running:
         begin: Callable[[int, Turn], tuple[Handler, ToolCall]],
         changes: Callable[[str], bool],
     ) -> None:
+        self._size = size
         self._begin = begin
         self._changes = changes
-        self._turn = Turn(size, self._start)
-        self._tasks: list[asyncio.Task[ToolResult]] = []
-        self._given_up = size == 0
+        self._turn = Turn(size)
+        self._given_up = False
 
     async def results(self) -> list[ToolResult]:
-        self._start()
+        loop = asyncio.get_running_loop()
+        # All at once, since a turn of the loop for each would cost more than the call; in their
+        # order, so that a call seldom has to wait for those before it.
+        tasks = [loop.create_task(self._one(place)) for place in range(self._size)]
         try:
-            # The list grows while its first tasks are awaited: each admission starts the next.
-            return [await task for task in self._tasks]
+            return [await task for task in tasks]
         finally:
-            self._given_up = True
-            if rest := [task for task in self._tasks if not task.done()]:
+            if rest := [task for task in tasks if not task.done()]:
                 for task in rest:
                     task.cancel()
                 await asyncio.wait(rest)
 
-    def _start(self) -> None:
-        if not self._given_up:
-            handler, call = self._begin(len(self._tasks), self._turn)
-            task = asyncio.get_running_loop().create_task(self._one(handler, call))
-            self._tasks.append(task)
-
-    async def _one(self, handler: Handler, call: ToolCall) -> ToolResult:
+    async def _one(self, place: int) -> ToolResult:
+        if not self._turn.may_start(place):
+            await self._turn.start(place)
+        handler, call = self._begin(place, self._turn)
         try:
+            if self._given_up:
+                raise asyncio.CancelledError
             result = await handler(call)
         except asyncio.CancelledError:
             self._given_up = True
