@@ -39,6 +39,7 @@ from callgate.messages import (
     StopReason,
     TextDelta,
 )
+from callgate.types import maker
 
 __all__ = [
     "AnswerCut",
@@ -74,6 +75,8 @@ class LegEnded:
 RunEvent: TypeAlias = TextDelta | CallDelta | AnswerCut | LogEvent | LegEnded
 """Every event of the log as it is appended, and between them the pieces of the model's answers."""
 
+_model_answered = maker(ModelAnswered)
+_turn_answered = maker(TurnAnswered)
 _EVERYTHING = Budget()
 _PLAIN = Options()
 
@@ -268,7 +271,7 @@ async def _turn(leg: Leg) -> LogEvent:
         calls = _as_they_came(state)
         answer = await session.turn(calls, turn=state.turn, refused=_over_budget(leg, calls))
     seconds = session.clock.time() - started
-    return leg.record(TurnAnswered(answer=answer, session=session.state, seconds=seconds))
+    return leg.record(_turn_answered(answer=answer, session=session.state, seconds=seconds))
 
 
 def _as_they_came(state: RunState) -> Sequence[CallPart]:
@@ -345,7 +348,7 @@ class _Question:
             raise ModelError(f"{response.model} stopped with an error.")
         price = leg.options.price
         return leg.record(
-            ModelAnswered(
+            _model_answered(
                 response=response,
                 turn=leg.session.next_turn() if calls else 0,
                 forced=self._forced,

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from callgate.agents.budget import Reason, Spending
 from callgate.errors import BudgetError, RefusedError, RunError
 from callgate.messages import Answer, CallPart, Message, ModelResponse
-from callgate.types import SessionState, assign_directly
+from callgate.types import SessionState
 
 __all__ = [
     "LogEvent",
@@ -67,7 +67,6 @@ class RunStarted:
     model: str = ""
 
 
-@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAnswered:
     """The model gave a whole answer.
@@ -87,7 +86,6 @@ class ModelAnswered:
     cost: Decimal | None = None
 
 
-@assign_directly
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnAnswered:
     """The calls of the model's answer ended, or some of them wait.
