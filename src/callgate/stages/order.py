@@ -172,9 +172,9 @@ class _Running:
         if not self._turn.may_start(place):
             await self._turn.start(place)
         handler, call = self._begin(place, self._turn)
+        if self._given_up:
+            handler = _give_up
         try:
-            if self._given_up:
-                raise asyncio.CancelledError
             result = await handler(call)
         except asyncio.CancelledError:
             self._given_up = True
@@ -184,6 +184,10 @@ class _Running:
             self._turn.fail(call)  # before it arrives: a refusal stops the effects behind it
         self._turn.arrive(call)
         return result
+
+
+async def _give_up(call: ToolCall) -> ToolResult:
+    raise asyncio.CancelledError
 
 
 class Order:
