@@ -77,7 +77,8 @@ class PythonSource:
             raise
         except Exception as exc:  # the boundary to the code of a tool
             raise ToolRaisedError(f"{name} raised {type(exc).__name__}: {_short(exc)}") from exc
-        if isinstance(value, Pending):
+        plain = type(value) in _SCALARS
+        if not plain and isinstance(value, Pending):
             return ToolResult(status=Status.PENDING, pending=value)
         try:
             body = b"%b" % encode(value)  # a copy, without the 4 kB buffer that orjson leaves
@@ -86,7 +87,7 @@ class PythonSource:
                 f"{name} returned a {type(value).__name__} that is not JSON: {_short(exc)}"
             ) from exc
         # What the caller gets is what the model reads, and shares nothing with the tool's own data.
-        if type(value) not in _SCALARS:
+        if not plain:
             value = orjson.loads(body)
         return make_result(status=_OK, value=value, body=body)
 

@@ -11,6 +11,9 @@ from callgate.types import Decision, Effect, Status, Surface, Tool, ToolCall, To
 
 __all__ = ["Order", "OrderFactory", "Turn", "run_turn"]
 
+# A member is looked up through its metaclass, which a hot path feels.
+_OK, _READ = Status.OK, Effect.READ
+
 
 class Turn:
     """Where the calls of one model turn meet: the barrier between admission and execution.
@@ -71,7 +74,7 @@ class Turn:
         """Wait until `call` may execute; return its refusal if it may not."""
         tool = call.tool
         waits: list[asyncio.Future[None]] = []
-        effect = tool is not None and tool.effect is not Effect.READ
+        effect = tool is not None and tool.effect is not _READ
         if tool is not None and effect:
             waits = self._queue(call, tool)
         # Appended before it arrives, so that the last call too starts after the ones before it.
@@ -99,7 +102,7 @@ class Turn:
         mine = self._together.get(call.key)
         if mine is None:
             return
-        if result is None or result.status is not Status.OK:
+        if result is None or result.status is not _OK:
             self.fail(call)
         _wake(mine)
 
@@ -180,7 +183,7 @@ class _Running:
             self._given_up = True
             self._turn.arrive(call)
             raise
-        if result.status is not Status.OK and self._changes(call.name):
+        if result.status is not _OK and self._changes(call.name):
             self._turn.fail(call)  # before it arrives: a refusal stops the effects behind it
         self._turn.arrive(call)
         return result

@@ -41,7 +41,7 @@ class Retry:
     the backend is known not to have acted; an ambiguous failure stays `in_doubt`.
     """
 
-    __slots__ = ("_backoff", "_chance", "_clock", "_limits", "_safe")
+    __slots__ = ("_backoff", "_chance", "_clock", "_limits", "_safe", "_time")
 
     def __init__(
         self, tool: Tool, *, clock: Clock, chance: Callable[[], float], backoff: Backoff
@@ -57,12 +57,13 @@ class Retry:
         self._limits = tool.limits
         self._safe = tool.effect in (Effect.READ, Effect.IDEMPOTENT)
         self._clock = clock
+        self._time = clock.time
         self._chance = chance
         self._backoff = backoff
 
     async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
         """Make attempts until one succeeds, may not be repeated, or time or attempts run out."""
-        started = self._clock.time()
+        started = self._time()
         result = await call_next(call)
         if result.error is None:
             return result
@@ -89,7 +90,7 @@ class Retry:
 
     def _left(self, call: ToolCall, started: float) -> float | None:
         bounds = [bound for bound in (call.timeout, self._limits.timeout) if bound is not None]
-        return min(bounds) - (self._clock.time() - started) if bounds else None
+        return min(bounds) - (self._time() - started) if bounds else None
 
 
 class RetryFactory:
