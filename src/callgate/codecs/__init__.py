@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
+from callgate.codecs.gemini import Gemini
 from callgate.codecs.json_text import plain
 from callgate.codecs.names import wire_name, wire_names
 from callgate.codecs.openai_chat import OpenAIChat
@@ -27,6 +28,7 @@ __all__ = [
     "Codec",
     "Frame",
     "Framer",
+    "Gemini",
     "OpenAIChat",
     "RequestEncoder",
     "StreamDecoder",
@@ -36,7 +38,12 @@ __all__ = [
     "wire_names",
 ]
 
-_CODECS: Mapping[str, Codec] = MappingProxyType({"openai": OpenAIChat()})
+_CODECS: Mapping[str, Codec] = MappingProxyType(
+    {
+        "openai": OpenAIChat(),
+        "gemini": Gemini(),
+    }
+)
 _ALIASES: Mapping[str, str] = MappingProxyType({"openai_chat": "openai"})
 
 
