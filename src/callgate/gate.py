@@ -16,7 +16,6 @@ from callgate.path import CallPath, Offered
 from callgate.pipeline import Clock, Handler, Listener, LoopClock
 from callgate.portal import Portal
 from callgate.sources.results import READ_RESULT
-from callgate.stages.deadline import Wheel
 from callgate.stages.order import Turn, run_turn
 from callgate.types import (
     ANYONE,
@@ -39,6 +38,10 @@ _answer_of = maker(Answer)
 _answered = maker(Answered)
 _part = maker(ResultPart)
 _state = maker(SessionState)
+
+# A member is looked up through its metaclass, which a hot path feels.
+_OK, _PENDING = Status.OK, Status.PENDING
+_TOOL = Role.TOOL
 
 _Make: TypeAlias = Callable[[int, Turn | None], ToolCall]
 """Makes the call at one place of a turn."""
@@ -208,16 +211,6 @@ class Session:
     def portal(self) -> Portal:
         """The door for callers that cannot await."""
         return self._path.portal
-
-    @property
-    def wheel(self) -> Wheel:
-        """Where deadlines hang; it bounds whatever else belongs to the session.
-
-        Raises:
-            MisuseError: The gate belongs to another event loop.
-        """
-        self._path.attach()
-        return self._path.wheel
 
     def tools(self, *, wire: str | None = None) -> tuple[Any, ...]:
         """Return the tools to offer to a model.
@@ -436,17 +429,17 @@ def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int)
     waiting = False
     for call, result in zip(calls, results, strict=True):
         answered.append(_answered(call=call, result=result))
-        waiting = waiting or result.status is Status.PENDING
+        waiting = waiting or result.status is _PENDING
         parts.append(
             _part(
                 call_id=call.id,
                 name=call.name,
                 text=result.text(),
                 content=result.content,
-                error=result.status is not Status.OK,
+                error=result.status is not _OK,
             )
         )
-    messages = () if waiting else (Message(role=Role.TOOL, parts=tuple(parts)),)
+    messages = () if waiting else (Message(role=_TOOL, parts=tuple(parts)),)
     return _answer_of(answered=tuple(answered), messages=messages, turn=turn)
 
 

@@ -18,7 +18,7 @@ from callgate.sources.python import PythonSource
 from callgate.sources.results import MemoryBlobs, ResultSource
 from callgate.stages.admit import AdmitFactory, Slots
 from callgate.stages.bound import BoundFactory
-from callgate.stages.deadline import DeadlineFactory, Wheel
+from callgate.stages.deadline import DeadlineFactory, Deadlines
 from callgate.stages.guard import GuardFactory
 from callgate.stages.order import OrderFactory
 from callgate.stages.record import Record
@@ -43,7 +43,7 @@ class CallPath:
         surface: The tools.
         emit: Shows an event to every listener.
         clock: The time that all stages go by.
-        wheel: Where all deadlines hang.
+        deadlines: Where all deadlines are kept.
         slots: Where running attempts are counted.
         handler: Takes a call down the path.
         portal: The door for callers that cannot await.
@@ -72,7 +72,7 @@ class CallPath:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self.clock = clock
-        self.wheel = Wheel(clock)
+        self.deadlines = Deadlines(clock)
         self.slots = Slots(clock)
         self.portal = Portal()
         blobs = MemoryBlobs()
@@ -86,7 +86,7 @@ class CallPath:
             OrderFactory(),
             RetryFactory(clock=clock, chance=chance),
             AdmitFactory(self.slots),
-            DeadlineFactory(self.wheel, grace=grace),
+            DeadlineFactory(self.deadlines, grace=grace),
             BoundFactory(blobs),
         )
         self._record = Record(clock)
@@ -109,7 +109,7 @@ class CallPath:
                 "This gate is in use on another event loop. Make one gate per loop, or use the "
                 "blocking methods only."
             )
-        self._loop = self.wheel.loop = loop
+        self._loop = self.deadlines.loop = loop
         self._thread = get_ident()
 
     def refusing(self, error: RefusedError) -> Handler:

@@ -21,7 +21,7 @@ from callgate.sources.python import PythonSource
 from callgate.sources.results import MemoryBlobs
 from callgate.stages.admit import AdmitFactory, Slots
 from callgate.stages.bound import BoundFactory
-from callgate.stages.deadline import DeadlineFactory, Wheel
+from callgate.stages.deadline import DeadlineFactory, Deadlines
 from callgate.stages.guard import GuardFactory
 from callgate.stages.order import OrderFactory
 from callgate.stages.record import Record
@@ -100,8 +100,8 @@ class _Composed:
     def __init__(self) -> None:
         clock = LoopClock()
         slots = Slots(clock)
-        wheel = Wheel(clock)
-        wheel.loop = asyncio.get_running_loop()  # as a gate tells it
+        deadlines = Deadlines(clock)
+        deadlines.loop = asyncio.get_running_loop()  # as a gate tells it
         self.record = Record(clock)
         self.source = PythonSource([add, _once, _bounded], slots=slots)
         self.surface = Surface(
@@ -113,7 +113,7 @@ class _Composed:
             "order": OrderFactory(),
             "retry": RetryFactory(clock=clock, chance=lambda: 0.5),
             "admit": AdmitFactory(slots),
-            "deadline": DeadlineFactory(wheel),
+            "deadline": DeadlineFactory(deadlines),
             "bound": BoundFactory(MemoryBlobs()),
         }
 

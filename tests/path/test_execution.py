@@ -146,13 +146,13 @@ async def test_a_deadline_fires_in_time_where_an_earlier_one_was_called_off() ->
     long.cancel()
 
 
-async def test_the_wheel_needs_a_task() -> None:
+async def test_a_deadline_needs_a_task() -> None:
     gate = Gate([one(1)])
     failure: list[BaseException] = []
 
     def outside() -> None:
         try:
-            gate._path.wheel.add(1.0)
+            gate._path.deadlines.add(1.0)
         except RuntimeError as exc:
             failure.append(exc)
 

@@ -8,7 +8,9 @@ from callgate.errors import DeadlineError, InDoubtError
 from callgate.pipeline import Abandoned, Clock, Handler, Stage, Timer
 from callgate.types import Effect, Status, Surface, Tool, ToolCall, ToolResult
 
-__all__ = ["Deadline", "DeadlineFactory", "Entry", "Wheel"]
+__all__ = ["Deadline", "DeadlineFactory", "Deadlines", "Entry"]
+
+_NEVER = float("inf")
 
 _current_task = asyncio.current_task
 
@@ -18,16 +20,16 @@ class Entry:
 
     Attributes:
         task: The task that is cancelled when time is up.
-        among: The entries of the same spoke of the wheel.
+        due: When, in seconds of the clock.
         before: How often the task had been asked to cancel when the attempt began.
         fired: Whether time was up.
     """
 
-    __slots__ = ("among", "before", "fired", "task")
+    __slots__ = ("before", "due", "fired", "task")
 
-    # Filled by `Wheel.add`: an `__init__` would double what an entry costs.
+    # Filled by `Deadlines.add`: an `__init__` would double what an entry costs.
     task: asyncio.Task[object]
-    among: set[Entry]
+    due: float
     before: int
     fired: bool
 
@@ -41,11 +43,12 @@ class Entry:
         return self.fired and self.task.uncancel() <= self.before
 
 
-class Wheel:
+class Deadlines:
     """All deadlines of a gate behind one timer.
 
-    A timer object per call would cost more than the rest of the path. Deadlines are rounded up
-    to the next tick, so an attempt is never cut short and lasts at most one tick longer.
+    A timer object per call would cost more than the rest of the path. Nearly every attempt ends
+    long before its deadline, so the timer seldom goes off; then all entries are looked at, at
+    most once per tick. An attempt is never cut short and lasts at most one tick longer.
 
     Attributes:
         loop: The running loop, if it is known: asking for it costs a system call in Python 3.11.
@@ -56,15 +59,15 @@ class Wheel:
 
         Args:
             clock: The time.
-            tick: Seconds between two spokes; the precision of every deadline.
+            tick: Seconds by which a deadline may be late.
         """
         self.loop: asyncio.AbstractEventLoop | None = None
         self._clock = clock
         self._time = clock.time
         self._tick = tick
-        self._spokes: dict[int, set[Entry]] = {}
-        self._due = 0
+        self._entries: set[Entry] = set()
         self._timer: Timer | None = None
+        self._next = _NEVER
 
     def add(self, seconds: float) -> Entry:
         """Give the current task `seconds` from now.
@@ -75,40 +78,36 @@ class Wheel:
         task = _current_task(self.loop) or _current_task()
         if task is None:
             raise RuntimeError("a deadline needs a running task")
-        spoke = int((self._time() + seconds) / self._tick) + 1
+        due = self._time() + seconds
         entry = Entry()
         entry.task = task
+        entry.due = due
         entry.before = task.cancelling()
         entry.fired = False
-        among = self._spokes.get(spoke)
-        if among is None:
-            among = self._spokes[spoke] = set()
-            if self._timer is None or spoke < self._due:
-                self._wind(spoke)
-        among.add(entry)
-        entry.among = among
+        self._entries.add(entry)
+        if due < self._next:
+            self._set(due)
         return entry
 
     def remove(self, entry: Entry) -> None:
         """Call a deadline off; harmless if it has fired."""
-        entry.among.discard(entry)
+        self._entries.discard(entry)
 
-    def _wind(self, spoke: int) -> None:
+    def _set(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._due = spoke
-        self._timer = self._clock.call_at(spoke * self._tick, self._turn)
+        self._next = when
+        self._timer = self._clock.call_at(when, self._look)
 
-    def _turn(self) -> None:
+    def _look(self) -> None:
         self._timer = None
-        now = self._clock.time() / self._tick
-        for spoke in [spoke for spoke in self._spokes if spoke <= now]:
-            for entry in self._spokes.pop(spoke):
-                entry.fire()
-        # An empty spoke goes too: whoever hangs on a new one sees to the timer.
-        self._spokes = {spoke: entries for spoke, entries in self._spokes.items() if entries}
-        if self._spokes:
-            self._wind(min(self._spokes))
+        self._next = _NEVER
+        now = self._time()
+        for entry in [entry for entry in self._entries if entry.due <= now]:
+            self._entries.discard(entry)
+            entry.fire()
+        if self._entries:
+            self._set(max(min(entry.due for entry in self._entries), now + self._tick))
 
 
 class Deadline:
@@ -119,20 +118,20 @@ class Deadline:
     with the cancellation as `Abandoned`.
     """
 
-    __slots__ = ("_effect", "_grace", "_name", "_seconds", "_wheel")
+    __slots__ = ("_deadlines", "_effect", "_grace", "_name", "_seconds")
 
-    def __init__(self, tool: Tool, wheel: Wheel, *, grace: float) -> None:
+    def __init__(self, tool: Tool, deadlines: Deadlines, *, grace: float) -> None:
         """Keep the bounds.
 
         Args:
             tool: Its time-out and effect.
-            wheel: Where deadlines hang.
+            deadlines: Where deadlines are kept.
             grace: Seconds a started effect may go on after its caller left.
         """
         self._name = tool.name
         self._seconds = tool.limits.timeout
         self._effect = tool.effect is not Effect.READ
-        self._wheel = wheel
+        self._deadlines = deadlines
         self._grace = grace
 
     async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
@@ -144,7 +143,7 @@ class Deadline:
             return await self._protect(call, call_next, seconds)
         if seconds is None:
             return await call_next(call)
-        entry = self._wheel.add(seconds)
+        entry = self._deadlines.add(seconds)
         try:
             return await call_next(call)
         except asyncio.CancelledError:
@@ -152,13 +151,13 @@ class Deadline:
                 raise
             return ToolResult(status=Status.ERROR, error=self._late(seconds))
         finally:
-            self._wheel.remove(entry)
+            self._deadlines.remove(entry)
 
     async def _protect(
         self, call: ToolCall, call_next: Handler, seconds: float | None
     ) -> ToolResult:
         effect = asyncio.ensure_future(call_next(call))
-        entry = None if seconds is None else self._wheel.add(seconds)
+        entry = None if seconds is None else self._deadlines.add(seconds)
         try:
             return await asyncio.shield(effect)
         except asyncio.CancelledError:
@@ -170,17 +169,17 @@ class Deadline:
             raise Abandoned(self._outcome(effect, gone)) from None
         finally:
             if entry is not None:
-                self._wheel.remove(entry)
+                self._deadlines.remove(entry)
 
     async def _finish(self, effect: asyncio.Future[ToolResult]) -> None:
-        entry = self._wheel.add(self._grace)
+        entry = self._deadlines.add(self._grace)
         try:
             await asyncio.shield(effect)
         except asyncio.CancelledError:
             entry.expired()
             await self._stop(effect)
         finally:
-            self._wheel.remove(entry)
+            self._deadlines.remove(entry)
 
     async def _stop(self, effect: asyncio.Future[ToolResult]) -> None:
         # A tool may catch its cancellation; it is not waited for longer than the grace time.
@@ -201,16 +200,16 @@ class Deadline:
 class DeadlineFactory:
     """Bounds every tool: a call may bring a time-out of its own."""
 
-    def __init__(self, wheel: Wheel, *, grace: float = 5.0) -> None:
+    def __init__(self, deadlines: Deadlines, *, grace: float = 5.0) -> None:
         """Keep what all tools share.
 
         Args:
-            wheel: Where deadlines hang.
+            deadlines: Where deadlines are kept.
             grace: Seconds a started effect may go on after its caller left; defaults to 5.
         """
-        self._wheel = wheel
+        self._deadlines = deadlines
         self._grace = grace
 
     def for_tool(self, tool: Tool, surface: Surface) -> Stage | None:
         """Return the deadline of `tool`."""
-        return Deadline(tool, self._wheel, grace=self._grace)
+        return Deadline(tool, self._deadlines, grace=self._grace)
