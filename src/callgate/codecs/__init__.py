@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, cast
 
+from callgate.codecs.anthropic import Anthropic
+from callgate.codecs.bedrock import Bedrock
 from callgate.codecs.gemini import Gemini
 from callgate.codecs.json_text import plain
 from callgate.codecs.names import wire_name, wire_names
@@ -18,6 +20,7 @@ from callgate.codecs.wire import (
     Codec,
     Frame,
     Framer,
+    Noting,
     RequestEncoder,
     StreamDecoder,
 )
@@ -25,10 +28,13 @@ from callgate.errors import SettingsError
 
 __all__ = [
     "NO_NAMES",
+    "Anthropic",
+    "Bedrock",
     "Codec",
     "Frame",
     "Framer",
     "Gemini",
+    "Noting",
     "OpenAIChat",
     "RequestEncoder",
     "StreamDecoder",
@@ -42,6 +48,8 @@ _CODECS: Mapping[str, Codec] = MappingProxyType(
     {
         "openai": OpenAIChat(),
         "gemini": Gemini(),
+        "anthropic": Anthropic(),
+        "bedrock": Bedrock(),
     }
 )
 _ALIASES: Mapping[str, str] = MappingProxyType({"openai_chat": "openai"})

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from callgate.errors import ModelError
 from callgate.messages import Message, ModelEvent, ModelRequest, ModelResponse
 from callgate.types import Tool
 
-__all__ = ["NO_NAMES", "Codec", "Frame", "Framer", "RequestEncoder", "StreamDecoder"]
+__all__ = ["NO_NAMES", "Codec", "Frame", "Framer", "Noting", "RequestEncoder", "StreamDecoder"]
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 """No tool has a name that the wire cannot carry."""
@@ -167,5 +167,22 @@ class Codec(Protocol):
             status: The HTTP status.
             headers: The HTTP headers, names in lower case.
             body: The body, whatever it is.
+        """
+        ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A codec that says what of a request its wire, or one model, cannot do as asked."""
+
+    def notes(self, request: ModelRequest, *, model: str) -> tuple[str, ...]:
+        """Return a sentence for each thing that is done otherwise; none if all is as asked.
+
+        Such as a forced tool choice that a model refuses. What would change the meaning of a
+        message is not done otherwise but refused, with `ModelRequestError`.
+
+        Args:
+            request: What is asked.
+            model: The model that is asked.
         """
         ...
