@@ -154,6 +154,8 @@ class StopReason(StrEnum):
     CALLS = "calls"
     LENGTH = "length"
     REFUSAL = "refusal"
+    PAUSED = "paused"
+    """The provider interrupts a long answer of its own: send the message back and it goes on."""
     ERROR = "error"
 
 
