@@ -68,7 +68,7 @@ class CallPath:
         """
         if unknown := sorted(set(observe) - {"guard"}):
             raise MisuseError(f"{', '.join(unknown)} cannot observe; only guard can.")
-        self.emit = _emitter(tuple(listeners))
+        self.emit = _emitter(listeners)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self.clock = clock
@@ -125,15 +125,26 @@ class CallPath:
         self._own.close()
 
 
-def _emitter(listeners: tuple[Listener, ...]) -> Callable[[Event], None]:
+def _emitter(listeners: Iterable[Listener]) -> Listener:
+    guarded = [_guarded(listener) for listener in listeners]
+    if len(guarded) == 1:
+        return guarded[0]
+
     def emit(event: Event) -> None:
-        for listener in listeners:
-            try:
-                listener(event)
-            except Exception:  # noqa: BLE001 - the boundary to a listener: it may only look
-                _log.exception("A listener failed on %s.", type(event).__name__)
+        for listener in guarded:
+            listener(event)
 
     return emit
+
+
+def _guarded(listener: Listener) -> Listener:
+    def listen(event: Event) -> None:
+        try:
+            listener(event)
+        except Exception:  # noqa: BLE001 - the boundary to a listener: it may only look
+            _log.exception("A listener failed on %s.", type(event).__name__)
+
+    return listen
 
 
 def _sorted(offered: Iterable[object]) -> tuple[list[FunctionTool[..., Any]], list[Source]]:

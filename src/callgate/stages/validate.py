@@ -45,7 +45,7 @@ class Validate:
         """Pass on the call with canonical arguments, or refuse it."""
         tool = self._tool
         try:
-            prepared = prepare(
+            arguments, body, repairs = prepare(
                 self._checker,
                 call.arguments,
                 effect=self._effect,
@@ -60,18 +60,18 @@ class Validate:
             id=call.id,
             key=call.key,
             name=call.name,
-            arguments=prepared.value,
+            arguments=arguments,
             scope=call.scope,
             tool=tool,
-            body=prepared.body,
+            body=body,
             timeout=call.timeout,
             turn=call.turn,
             reply=call.reply,
         )
-        if not prepared.repairs:
+        if not repairs:
             return call_next(known)
-        call.scope.emit(Repaired(call=known, repairs=prepared.repairs))
-        return _repaired(call_next(known), prepared.repairs)
+        call.scope.emit(Repaired(call=known, repairs=repairs))
+        return _repaired(call_next(known), repairs)
 
 
 async def _repaired(rest: Awaitable[ToolResult], repairs: tuple[Repair, ...]) -> ToolResult:
