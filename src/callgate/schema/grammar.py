@@ -1,12 +1,12 @@
-"""Compiles tool schemas into a GBNF grammar, so that a local model can only write well-formed calls.
+"""Compiles tool schemas into a GBNF grammar: a local model can only write well-formed calls.
 
-A sentence of the grammar is one call a line, `name(key=value, ...)`: Python's form with JSON values, which takes a
-third fewer tokens than a JSON object and is what a coder model has seen most. Names that are no identifiers are
-written as JSON strings. `read_calls` reads it back.
+A sentence of the grammar is one call a line, `name(key=value, ...)`: Python's form with JSON
+values, which takes a third fewer tokens than a JSON object and is what a coder model has seen most.
+Names that are no identifiers are written as JSON strings. `read_calls` reads it back.
 
 Every call is finite: strings, arrays, maps and recursion are bounded, because a grammar alone does
-not make a small model stop. Keywords that a grammar cannot say (`pattern`, `multipleOf`, `uniqueItems` ...) are left
-to the check of the arguments that follows.
+not make a small model stop. Keywords that a grammar cannot say (`pattern`, `multipleOf`,
+`uniqueItems` ...) are left to the check of the arguments that follows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 __all__ = ["Bounds", "call_grammar", "read_calls"]
 
@@ -32,7 +32,9 @@ TERMINALS: Mapping[str, str] = {
     "boolean": '"true" | "false"',
     "hex": "[0-9a-fA-F]",
     "date": '[0-9]{4} "-" ("0" [1-9] | "1" [0-2]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])',
-    "time": '([01] [0-9] | "2" [0-3]) ":" [0-5] [0-9] ":" [0-5] [0-9] ("." [0-9]{1,6})? ("Z" | [-+] [0-2] [0-9] ":" [0-5] [0-9])',
+    "time": 'hour ":" sixty ":" sixty ("." [0-9]{1,6})? ("Z" | [-+] hour ":" sixty)',
+    "hour": '[01] [0-9] | "2" [0-3]',
+    "sixty": "[0-5] [0-9]",
 }
 SAFE_INTEGER = 10**15
 DECODER = json.JSONDecoder()
@@ -110,7 +112,8 @@ def _with_terminals(rules: dict[str, str]) -> dict[str, str]:
 class _Writer:
     """Grows the rules of one grammar; equal schemas share a rule.
 
-    The methods return an expression, or None for a value that cannot be written within the bounds (a recursion too deep).
+    The methods return an expression, or None for a value that cannot be written within the bounds
+    (a recursion too deep).
     """
 
     bounds: Bounds
@@ -122,7 +125,7 @@ class _Writer:
 
     def value(self, schema: Any, root: dict[str, Any], references: int) -> str | None:
         """Return an expression for the values of `schema`; `root` resolves its references."""
-        if not isinstance(schema, dict):
+        if not _is_object(schema):
             return None if schema is False else self.anything(self.bounds.nesting)
         key = (f"{id(root)}:{_json(schema)}", references)
         if key not in self.names:
@@ -131,7 +134,7 @@ class _Writer:
         return self.names[key]
 
     def anything(self, nesting: int, *, objects: bool = False) -> str:
-        """Return an expression for any JSON value (or any object), at most `nesting` levels deep."""
+        """Return an expression for any JSON value or object, at most `nesting` levels deep."""
         scalar = f'{self._string({})} | "-"? natural fraction | boolean | "null"'
         if nesting == 0:
             return self._rule(scalar)
@@ -182,6 +185,7 @@ class _Writer:
     def _typed(self, schema: dict[str, Any], root: dict[str, Any], references: int) -> str | None:
         kinds = schema.get("type") or _implied_type(schema)
         if isinstance(kinds, list):
+            kinds = cast("list[str]", kinds)
             options = (self.value({**schema, "type": kind}, root, references) for kind in kinds)
             return " | ".join(option for option in options if option) or None
         match kinds:
@@ -312,7 +316,7 @@ def _between(low: int, high: int) -> str:
 
 
 def _same_length(low: str, high: str) -> str:
-    """Return an expression for the digit strings from `low` to `high`, which have the same length."""
+    """Return an expression for the digit strings between two of the same length."""
     if not low:
         return ""
     free = len(low) - 1
@@ -343,21 +347,17 @@ def _resolve(reference: str, root: dict[str, Any]) -> Any:
     found: Any = root
     for step in reference.removeprefix("#").split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
-        if not isinstance(found, dict) or name not in found:
+        if not _is_object(found) or name not in found:
             return True
         found = found[name]
     return found if reference.startswith("#") else True
 
 
-def _merged(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    """Return one schema for an `allOf`: members are added up, a later keyword wins over an earlier one."""
+def _merged(schema: dict[str, Any], root: dict[str, Any], depth: int = 8) -> dict[str, Any]:
+    """Return one schema for an `allOf`: members add up, a later keyword wins."""
     merged = {k: v for k, v in schema.items() if k != "allOf"}
     for part in schema["allOf"]:
-        while isinstance(part, dict) and set(part) == {"$ref"}:
-            part = _resolve(part["$ref"], root)
-        if not isinstance(part, dict):
-            continue
-        flat = _merged(part, root) if "allOf" in part else part
+        flat = _flat(part, root, depth)
         properties = {**merged.get("properties", {}), **flat.get("properties", {})}
         required = [*merged.get("required", ()), *flat.get("required", ())]
         merged.update(flat)
@@ -366,6 +366,20 @@ def _merged(schema: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
         if required:
             merged["required"] = required
     return merged
+
+
+def _flat(part: Any, root: dict[str, Any], depth: int) -> dict[str, Any]:
+    """Return a member of an `allOf` without `$ref` and `allOf`, at most `depth` levels down."""
+    if not _is_object(part) or depth == 0:
+        return {}
+    if "$ref" in part:
+        beside = {k: v for k, v in part.items() if k != "$ref"}
+        return {**_flat(_resolve(part["$ref"], root), root, depth - 1), **beside}
+    return _merged(part, root, depth - 1) if "allOf" in part else part
+
+
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -1,0 +1,18 @@
+"""What callgate.registry.embedding uses of onnxruntime, which ships no types."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+class SessionOptions:
+    intra_op_num_threads: int
+    log_severity_level: int
+
+class InferenceSession:
+    def __init__(
+        self, path: str, sess_options: SessionOptions, *, providers: Sequence[str]
+    ) -> None: ...
+    def run(
+        self, output_names: Sequence[str] | None, input_feed: Mapping[str, NDArray[np.int64]]
+    ) -> list[NDArray[np.float32]]: ...
