@@ -437,6 +437,7 @@ def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int)
                 text=result.text(),
                 content=result.content,
                 error=result.status is not _OK,
+                echo=call.echo,
             )
         )
     messages = () if waiting else (Message(role=_TOOL, parts=tuple(parts)),)

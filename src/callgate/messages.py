@@ -55,12 +55,14 @@ class CallPart:
         name: The tool's name as the model wrote it.
         arguments: JSON text exactly as it came, or the object where the wire sends objects.
         truncated: Whether the model was stopped before it finished the arguments.
+        echo: What the wire wants back with the result, such as who made the call.
     """
 
     id: str
     name: str
     arguments: Any
     truncated: bool = False
+    echo: Opaque | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,7 @@ class ResultPart:
         text: What the model reads.
         content: Images and files beside the text.
         error: Whether the call did not succeed.
+        echo: The same as in the call it answers.
     """
 
     call_id: str
@@ -80,6 +83,7 @@ class ResultPart:
     text: str
     content: tuple[Content, ...] = ()
     error: bool = False
+    echo: Opaque | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

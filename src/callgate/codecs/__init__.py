@@ -11,10 +11,14 @@ from typing import Any, cast
 
 from callgate.codecs.anthropic import Anthropic
 from callgate.codecs.bedrock import Bedrock
+from callgate.codecs.cohere import Cohere
 from callgate.codecs.gemini import Gemini
 from callgate.codecs.json_text import plain
+from callgate.codecs.mistral import Mistral
 from callgate.codecs.names import wire_name, wire_names
+from callgate.codecs.ollama import Ollama
 from callgate.codecs.openai_chat import OpenAIChat
+from callgate.codecs.openai_responses import OpenAIResponses, ToolOptions
 from callgate.codecs.wire import (
     NO_NAMES,
     Codec,
@@ -31,13 +35,18 @@ __all__ = [
     "Anthropic",
     "Bedrock",
     "Codec",
+    "Cohere",
     "Frame",
     "Framer",
     "Gemini",
+    "Mistral",
     "Noting",
+    "Ollama",
     "OpenAIChat",
+    "OpenAIResponses",
     "RequestEncoder",
     "StreamDecoder",
+    "ToolOptions",
     "by_name",
     "detect",
     "wire_name",
@@ -50,6 +59,10 @@ _CODECS: Mapping[str, Codec] = MappingProxyType(
         "gemini": Gemini(),
         "anthropic": Anthropic(),
         "bedrock": Bedrock(),
+        "openai_responses": OpenAIResponses(),
+        "cohere": Cohere(),
+        "mistral": Mistral(),
+        "ollama": Ollama(),
     }
 )
 _ALIASES: Mapping[str, str] = MappingProxyType({"openai_chat": "openai"})

@@ -18,7 +18,7 @@ from callgate.codecs.openai_chat_writing import (
     arranged,
     write_choice,
     write_message,
-    write_tool,
+    write_tools,
 )
 from callgate.codecs.openai_errors import read_error
 from callgate.codecs.sse import EventStream
@@ -58,7 +58,7 @@ class OpenAIChat:
 
     def encode_tools(self, tools: Sequence[Tool]) -> list[dict[str, Any]]:
         """Return the definitions of `tools` in their order."""
-        return [write_tool(tool) for tool in tools]
+        return write_tools(tools)
 
     def encode_message(self, message: Message, *, model: str = "") -> list[dict[str, Any]]:
         """Return the wire's messages for one of ours; see `Codec.encode_message`.
@@ -155,7 +155,7 @@ class ChatWiring:
             and `stream`.
         field: The name of the list of messages.
         message: Writes one message.
-        tool: Writes the definition of one tool.
+        definitions: Writes the definitions of tools.
         offered: The tools that a request offers.
     """
 
@@ -163,7 +163,7 @@ class ChatWiring:
     options: Callable[..., dict[str, Any]]
     field: str = "messages"
     message: Writer = write_message
-    tool: Callable[[Tool], dict[str, Any]] = write_tool
+    definitions: Callable[[Sequence[Tool]], list[dict[str, Any]]] = write_tools
     offered: Callable[[ModelRequest], tuple[Tool, ...]] = all_tools
 
     def request(self, request: ModelRequest, *, stream: bool) -> dict[str, Any]:
@@ -196,7 +196,7 @@ class ChatWiring:
 
     def tools(self, tools: tuple[Tool, ...]) -> Any:
         """Return the definitions of tools."""
-        return [self.tool(tool) for tool in tools]
+        return self.definitions(tools)
 
     def body(
         self, request: ModelRequest, *, items: bytes, tools: bytes, state: Waiting, stream: bool

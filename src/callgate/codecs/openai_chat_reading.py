@@ -6,13 +6,14 @@ What a message holds beside text and calls is kept in `Opaque` parts whose data 
 - `content`: one part of the content that is not text;
 - `refusal`: the text of a refusal; the `Text` part after it holds the same for readers;
 - `call`: fields of the call that follows, such as `extra_content` with a signature;
-- `tool_call`: a whole call that is not one of a function.
+- `tool_call`: a whole call that is not one of a function;
+- `event`: an event of a stream that is none of those that are known; never sent.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -137,8 +138,22 @@ def read_response(
     )
 
 
-def assemble(head: Head, message: Mapping[str, Any], finish: str, usage: Usage) -> ModelResponse:
+def assemble(
+    head: Head,
+    message: Mapping[str, Any],
+    finish: str,
+    usage: Usage,
+    *,
+    more: Iterable[Part] = (),
+) -> ModelResponse:
     """Make a response of its message, the word it ended with and what it cost.
+
+    Args:
+        head: What the response says about itself.
+        message: The message of its choice.
+        finish: Why the model stopped, in the server's words.
+        usage: What it cost.
+        more: Parts that stand after those of the message.
 
     Raises:
         ModelStreamError: A field of the message is of the wrong type.
@@ -149,7 +164,7 @@ def assemble(head: Head, message: Mapping[str, Any], finish: str, usage: Usage) 
     if stop is None:
         stop = _natural_stop(message, any(isinstance(part, CallPart) for part in calls))
     return ModelResponse(
-        message=Message(role=Role.ASSISTANT, parts=(*said, *calls)),
+        message=Message(role=Role.ASSISTANT, parts=(*said, *calls, *more)),
         stop=stop,
         usage=usage,
         model=head.model,
@@ -227,7 +242,9 @@ def _calls(head: Head, message: Mapping[str, Any], *, truncated: bool) -> Iterat
 def _arguments(value: Any) -> Any:
     if isinstance(value, dict):
         return cast("dict[str, Any]", value)
-    return text_of(value, "the arguments of a call") or "{}"
+    text = text_of(value, "the arguments of a call")
+    # Some servers say "null" where a tool takes nothing.
+    return "{}" if text in ("", "null") else text
 
 
 def read_usage(data: Mapping[str, Any]) -> Usage:

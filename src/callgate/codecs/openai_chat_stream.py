@@ -154,6 +154,7 @@ class ChatDecoder:
         self._place: dict[int, int] = {}
         self._finish: str | None = None
         self._usage: Mapping[str, Any] = {}
+        self._events: list[dict[str, Any]] = []
         self._done = False
 
     def feed(self, frame: Frame) -> list[ModelEvent]:
@@ -195,6 +196,10 @@ class ChatDecoder:
         text = "".join("".join(part) for part in self._parts if isinstance(part, _Pieces))
         calls = [call.whole() for call in self._calls]
         return {**_settled(self._fields), "text": text, "calls": calls}
+
+    def _keep(self, event: dict[str, Any]) -> None:
+        """Keep an event that is none of those that are known."""
+        self._events.append(event)
 
     def _as_chunk(self, data: dict[str, Any]) -> dict[str, Any]:
         """Return a frame's JSON object in the form of Chat Completions; siblings differ here."""
@@ -294,9 +299,10 @@ class ChatDecoder:
         message = _settled(self._fields)
         message["content"] = self._whole_content()
         message["tool_calls"] = [call.whole() for call in self._calls]
-        response = assemble(
-            self._known_head(), message, self._finish or "", read_usage(self._usage)
-        )
+        head = self._known_head()
+        more = [head.opaque("event", event) for event in self._events]
+        usage = read_usage(self._usage)
+        response = assemble(head, message, self._finish or "", usage, more=more)
         return [ResponseDone(response=response)]
 
     def _whole_content(self) -> Any:

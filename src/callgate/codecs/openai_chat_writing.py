@@ -31,7 +31,7 @@ __all__ = [
     "write_choice",
     "write_file",
     "write_message",
-    "write_tool",
+    "write_tools",
 ]
 
 Json: TypeAlias = dict[str, Any]
@@ -43,8 +43,12 @@ _SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio
 _WORDS = frozenset({"auto", "none", "required"})
 
 
-def write_tool(tool: Tool) -> dict[str, Any]:
-    """Return the definition of a tool."""
+def write_tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:
+    """Return the definitions of tools in their order."""
+    return [_tool(tool) for tool in tools]
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
     function: dict[str, Any] = {"name": wire_name(tool.name)}
     if tool.description:
         function["description"] = tool.description
@@ -281,6 +285,8 @@ class _Assistant:
                     self._calls.append(value)
                 case "refusal":
                     self._refusal = value
+                case "event":
+                    pass  # it was said by the stream, not by the model
                 case _:
                     raise ModelRequestError(
                         f"The wire {self._form.wire} has no opaque part {kind!r}."

@@ -24,8 +24,11 @@ _USED_UP = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _STATUS_OF = {
     "rate_limit_exceeded": 429,
     "rate_limit_error": 429,
+    "insufficient_quota": 429,
     "invalid_request_error": 400,
     "tool_use_failed": 400,
+    "invalid_prompt": 400,
+    "context_length_exceeded": 400,
     "authentication_error": 401,
 }
 _WORDS = ("code", "type", "param")

@@ -87,7 +87,7 @@ def _part_to_json(part: Part) -> dict[str, Any]:
                 "id": part.id,
                 "name": part.name,
                 "arguments": part.arguments,
-                **_given(truncated=part.truncated),
+                **_given(truncated=part.truncated, echo=_echo_to_json(part.echo)),
             }
         case ResultPart():
             return {
@@ -96,12 +96,20 @@ def _part_to_json(part: Part) -> dict[str, Any]:
                 "name": part.name,
                 "text": part.text,
                 **_given(content=[_content_to_json(item) for item in part.content]),
-                **_given(error=part.error),
+                **_given(error=part.error, echo=_echo_to_json(part.echo)),
             }
         case Opaque():
-            return {"type": "opaque", "wire": part.wire, "model": part.model, "data": part.data}
+            return {"type": "opaque", **_opaque_to_json(part)}
         case _:
             return _content_to_json(part)
+
+
+def _opaque_to_json(part: Opaque) -> dict[str, Any]:
+    return {"wire": part.wire, "model": part.model, "data": part.data}
+
+
+def _echo_to_json(echo: Opaque | None) -> dict[str, Any] | None:
+    return _opaque_to_json(echo) if echo else None
 
 
 def _content_to_json(part: Content) -> dict[str, Any]:
@@ -130,6 +138,7 @@ def _call_from_json(data: Json) -> CallPart:
         name=data["name"],
         arguments=data["arguments"],
         truncated=data.get("truncated", False),
+        echo=_echo_from_json(data.get("echo")),
     )
 
 
@@ -140,11 +149,16 @@ def _result_part_from_json(data: Json) -> ResultPart:
         text=data["text"],
         content=tuple(map(_content_from_json, data.get("content", ()))),
         error=data.get("error", False),
+        echo=_echo_from_json(data.get("echo")),
     )
 
 
 def _opaque_from_json(data: Json) -> Opaque:
     return Opaque(wire=data["wire"], model=data["model"], data=data["data"])
+
+
+def _echo_from_json(data: Json | None) -> Opaque | None:
+    return _opaque_from_json(data) if data else None
 
 
 def _text_from_json(data: Json) -> Text:
