@@ -13,6 +13,7 @@ from callgate.codecs.anthropic import Anthropic
 from callgate.codecs.bedrock import Bedrock
 from callgate.codecs.cohere import Cohere
 from callgate.codecs.gemini import Gemini
+from callgate.codecs.gemini_interactions import GeminiInteractions
 from callgate.codecs.json_text import plain
 from callgate.codecs.mistral import Mistral
 from callgate.codecs.names import wire_name, wire_names
@@ -39,6 +40,7 @@ __all__ = [
     "Frame",
     "Framer",
     "Gemini",
+    "GeminiInteractions",
     "Mistral",
     "Noting",
     "Ollama",
@@ -57,6 +59,7 @@ _CODECS: Mapping[str, Codec] = MappingProxyType(
     {
         "openai": OpenAIChat(),
         "gemini": Gemini(),
+        "gemini_interactions": GeminiInteractions(),
         "anthropic": Anthropic(),
         "bedrock": Bedrock(),
         "openai_responses": OpenAIResponses(),

@@ -30,6 +30,7 @@ __all__ = [
     "Turn",
     "gemini_name",
     "generation",
+    "object_arguments",
     "write_calling",
     "write_contents",
     "write_tools",
@@ -219,7 +220,7 @@ class _Answer:
 
     def _call(self, part: CallPart) -> None:
         function: Json = {} if is_own_id(part.id) else {"id": part.id}
-        function |= {"name": gemini_name(part.name), "args": _object(part)}
+        function |= {"name": gemini_name(part.name), "args": object_arguments(part)}
         fields = self._next.pop("call", {})
         function |= fields.get("functionCall", {})
         self.parts.append({**fields, "functionCall": function})
@@ -237,8 +238,12 @@ class _Answer:
                     raise ModelRequestError(f"The wire {WIRE} has no opaque part {kind!r}.")
 
 
-def _object(call: CallPart) -> Any:
-    """Return the arguments as the object that this wire wants."""
+def object_arguments(call: CallPart) -> Any:
+    """Return the arguments of a call as the object that this wire wants.
+
+    Raises:
+        ModelRequestError: They are none.
+    """
     value: Any = call.arguments
     if isinstance(value, str):
         try:
