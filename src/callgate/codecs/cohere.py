@@ -78,6 +78,12 @@ class Cohere:
         """
         return self._wiring(model).request(request, stream=stream)
 
+    def notes(self, request: ModelRequest, *, model: str) -> tuple[str, ...]:
+        """Return what cannot be done as asked; see `Noting`."""
+        if request.tools and not request.parallel:
+            return ("Cohere cannot forbid parallel calls.",)
+        return ()
+
     def encoder(self, model: str) -> ConversationEncoder[Waiting]:
         """Return an encoder for requests to `model` that remembers what it has written."""
         return ConversationEncoder(self._wiring(model))

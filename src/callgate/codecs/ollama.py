@@ -36,8 +36,8 @@ _WORDS = frozenset({"auto", "required"})
 class Ollama:
     """Ollama's chat, sans I/O; see `Codec`.
 
-    The wire has no choice: `none` offers no tools, a certain tool is offered alone, and that some
-    tool must be called cannot be said: the model is free then.
+    The wire has no choice: `none` offers no tools, a certain tool is offered alone, and that one
+    must be called cannot be said. `notes` tells.
     """
 
     @property
@@ -71,6 +71,15 @@ class Ollama:
             ModelRequestError: The wire has no place for a part of a message.
         """
         return self._wiring(model).request(request, stream=stream)
+
+    def notes(self, request: ModelRequest, *, model: str) -> tuple[str, ...]:
+        """Return what cannot be done as asked; see `Noting`."""
+        notes: list[str] = []
+        if request.tools and request.choice not in ("auto", "none"):
+            notes.append(f"Ollama cannot force a call: {request.choice!r} leaves the model free.")
+        if request.tools and not request.parallel:
+            notes.append("Ollama cannot forbid parallel calls.")
+        return tuple(notes)
 
     def encoder(self, model: str) -> ConversationEncoder[Waiting]:
         """Return an encoder for requests to `model` that remembers what it has written."""

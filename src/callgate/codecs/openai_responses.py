@@ -82,6 +82,10 @@ class OpenAIResponses:
         """
         return self._wiring(model).request(request, stream=stream)
 
+    def notes(self, request: ModelRequest, *, model: str) -> tuple[str, ...]:
+        """Return what cannot be done as asked; see `Noting`."""
+        return () if request.seed is None else ("OpenAI Responses takes no seed.",)
+
     def encoder(self, model: str) -> ConversationEncoder[Waiting]:
         """Return an encoder for requests to `model` that remembers what it has written."""
         return ConversationEncoder(self._wiring(model))
