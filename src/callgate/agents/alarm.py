@@ -26,7 +26,7 @@ class Alarm:
     again, by itself or by the next request.
     """
 
-    __slots__ = ("_clock", "_rang", "_seconds", "_spent", "_started", "_task", "_timer")
+    __slots__ = ("_clock", "_loop", "_rang", "_seconds", "_spent", "_started", "_task", "_timer")
 
     def __init__(self, clock: Clock, seconds: float | None, spent: Spending) -> None:
         """Set nothing yet.
@@ -37,6 +37,7 @@ class Alarm:
             spent: What it has spent, kept up by others.
         """
         self._clock = clock
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._seconds = seconds
         self._spent = spent
         self._started = 0.0
@@ -45,7 +46,8 @@ class Alarm:
         self._rang = False
 
     def __enter__(self) -> None:
-        """Do nothing: the first request sets the timer."""
+        """Note the running loop; the first request sets the timer."""
+        self._loop = asyncio.get_running_loop()
 
     def __exit__(self, *exc: object) -> None:
         """Call the timer off."""
@@ -62,7 +64,7 @@ class Alarm:
         Raises:
             TimeUpError: The seconds are used up.
         """
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         if self._seconds is None or task is None:
             return await work
         before = task.cancelling()

@@ -77,6 +77,9 @@ RunEvent: TypeAlias = TextDelta | CallDelta | AnswerCut | LogEvent | LegEnded
 
 _model_answered = maker(ModelAnswered)
 _turn_answered = maker(TurnAnswered)
+
+# A member is looked up through its metaclass, which every turn would feel.
+_CALLS, _ERROR, _LENGTH = StopReason.CALLS, StopReason.ERROR, StopReason.LENGTH
 _EVERYTHING = Budget()
 _PLAIN = Options()
 
@@ -276,7 +279,7 @@ async def _turn(leg: Leg) -> LogEvent:
 
 def _as_they_came(state: RunState) -> Sequence[CallPart]:
     """Return the calls to make; after a length stop none of them may be completed by guessing."""
-    if state.response is not None and state.response.stop is StopReason.LENGTH:
+    if state.response is not None and state.response.stop is _LENGTH:
         return [replace(call, truncated=True) for call in state.calls]
     return state.calls
 
@@ -287,12 +290,10 @@ def _over_budget(leg: Leg, calls: Sequence[CallPart]) -> Mapping[str, BudgetErro
     reason = state.forced or budget.exhausted(state.spent)
     if reason is not None:
         room = 0
-    elif budget.calls is None:
+    elif budget.calls is None or budget.calls - state.spent.calls >= len(calls):
         return {}
     else:
         reason, room = Reason.CALLS, max(0, budget.calls - state.spent.calls)
-    if room >= len(calls):
-        return {}
     error = BudgetError(f"The run's budget of {reason.value} is used up.")
     made = {call.id for call in calls[:room]}
     return {call.id: error for call in calls[room:] if call.id not in made}
@@ -343,8 +344,8 @@ class _Question:
             ModelError: It is none: the model stopped with an error.
         """
         leg = self._leg
-        calls = response.stop is StopReason.CALLS or response.message.calls
-        if response.stop is StopReason.ERROR and not calls:
+        calls = response.stop is _CALLS or response.message.calls
+        if response.stop is _ERROR and not calls:
             raise ModelError(f"{response.model} stopped with an error.")
         price = leg.options.price
         return leg.record(
