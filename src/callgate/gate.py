@@ -174,9 +174,7 @@ class Session:
         self._handler = path.handler
         self._state = state
         self._turn = state.turn
-        self._disclosed = state.disclosed
-        self._visible: tuple[Tool, ...] | None = None
-        self._encoded: dict[str, tuple[Any, ...]] = {}
+        self._offer = _Offer(path.surface, state.disclosed)
         self._prefix = "/".join(quote(part, safe="") for part in (who.tenant, who.id, state.id))
         self._scope = Scope(
             session=state.id,
@@ -185,7 +183,7 @@ class Session:
             emit=path.emit,
             strict=strict,
             labels=state.labels,
-            disclose=self._disclose,
+            disclose=self._offer.disclose,
             max_calls=max_calls,
         )
 
@@ -199,7 +197,7 @@ class Session:
             revision=state.revision,
             turn=self._turn,
             labels=state.labels,
-            disclosed=self._disclosed,
+            disclosed=self._offer.disclosed,
         )
 
     @property
@@ -224,16 +222,7 @@ class Session:
         Raises:
             SettingsError: There is no such wire.
         """
-        if self._visible is None:
-            hidden = {READ_RESULT.name} - self._disclosed
-            self._visible = tuple(
-                tool for name, tool in self._path.surface.tools.items() if name not in hidden
-            )
-        if wire is None:
-            return self._visible
-        if wire not in self._encoded:
-            self._encoded[wire] = tuple(by_name(wire).encode_tools(self._visible))
-        return self._encoded[wire]
+        return self._offer.tools() if wire is None else self._offer.encoded(wire)
 
     async def call(
         self,
@@ -369,12 +358,6 @@ class Session:
         """Run every call in a response; the blocking twin of `answer`."""
         return self._path.portal.run(lambda: self.answer(response))
 
-    def _disclose(self, name: str) -> None:
-        if name not in self._disclosed:
-            self._disclosed |= {name}
-            self._visible = None
-            self._encoded.clear()
-
     def _maker(self, calls: Sequence[CallPart], turn: int, replies: Mapping[str, Any]) -> _Make:
         def make(place: int, together: Turn | None) -> ToolCall:
             part = calls[place]
@@ -405,6 +388,39 @@ class Session:
     def _changes(self, name: str) -> bool:
         tool = self._path.surface.tools.get(name)
         return tool is not None and tool.effect is not Effect.READ
+
+
+class _Offer:
+    """The tools a session shows to models.
+
+    Calls reach it through their scope. It does not know the session, so that a session goes with
+    its last reference instead of waiting for the garbage collector.
+    """
+
+    def __init__(self, surface: Surface, disclosed: frozenset[str]) -> None:
+        self.disclosed = disclosed
+        self._surface = surface
+        self._visible: tuple[Tool, ...] | None = None
+        self._encoded: dict[str, tuple[Any, ...]] = {}
+
+    def disclose(self, name: str) -> None:
+        if name not in self.disclosed:
+            self.disclosed |= {name}
+            self._visible = None
+            self._encoded.clear()
+
+    def tools(self) -> tuple[Tool, ...]:
+        if self._visible is None:
+            hidden = {READ_RESULT.name} - self.disclosed
+            self._visible = tuple(
+                tool for name, tool in self._surface.tools.items() if name not in hidden
+            )
+        return self._visible
+
+    def encoded(self, wire: str) -> tuple[Any, ...]:
+        if wire not in self._encoded:
+            self._encoded[wire] = tuple(by_name(wire).encode_tools(self.tools()))
+        return self._encoded[wire]
 
 
 def _refusals(

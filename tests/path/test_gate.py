@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
@@ -380,3 +382,15 @@ def test_a_gate_whose_loop_was_closed_may_begin_anew() -> None:
     for _ in range(2):
         result = asyncio.run(session.call("refund", {"order": "1", "cents": 5}))
         assert result.ok
+
+
+async def test_a_session_goes_with_its_last_reference() -> None:
+    session = Gate([cheap_thread_name]).session()
+    assert (await session.call("cheap_thread_name", {})).ok
+    gone = weakref.ref(session)
+    gc.disable()
+    try:
+        del session
+        assert gone() is None
+    finally:
+        gc.enable()
