@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import random
-import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
@@ -118,7 +118,7 @@ class Gate:
             A session over this gate's tools.
         """
         state = SessionState(
-            id=id or uuid.uuid4().hex,
+            id=id or os.urandom(16).hex(),
             principal=principal,
             revision=self.surface.revision,
             labels=labels,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 from callgate.agents.alarm import Alarm
 from callgate.agents.budget import Budget, Price, Reason
@@ -177,7 +177,7 @@ def begin(
         raise MisuseError("There is nothing to answer: the prompt has no messages.")
     if system is not None:
         prompt = (Message(role=Role.SYSTEM, parts=(Text(text=system),)), *prompt)
-    leg = Leg(session, RunLog(options.id or uuid4().hex), model, budget, options)
+    leg = Leg(session, RunLog(options.id or os.urandom(16).hex()), model, budget, options)
     start = RunStarted(messages=tuple(prompt), session=session.state, model=model.name)
     leg.news.append(leg.record(start))
     return leg
