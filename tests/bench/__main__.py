@@ -1,7 +1,7 @@
 """`python -m tests.bench`: measure, hold against targets.toml, print JSON.
 
-Exits with 1 where a target is missed, so that `make bench` says so; `--quick` takes some seconds
-and allows three times the targets, scaled by how fast this machine is.
+`--quick` takes some seconds and allows three times the targets, scaled by how fast this machine is;
+`--check` exits with 1 where a target is missed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.bench.measure import Figure, Plan
 
 # Batches of some milliseconds are mostly done before the scheduler gives the processor away, and
 # many of them make the least one a clean one.
-FULL = Plan(batch=200, repeats=150, processes=7, scale=1000)
+FULL = Plan(batch=200, repeats=120, processes=7, scale=1000)
 QUICK = Plan(batch=200, repeats=12, processes=1, scale=1000)
 GENEROUS = 3.0
 
@@ -109,6 +109,7 @@ def main() -> int:
         "--quick", action="store_true", help="some seconds, three times the targets"
     )
     parser.add_argument("--json", action="store_true", help="no table on stderr, only the JSON")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where a target is missed")
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(_PARTS)}; all by default")
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
@@ -116,7 +117,7 @@ def main() -> int:
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
     if not options.json:
         sys.stderr.write(table(report) + "\n")
-    return 0 if all(one.get("met", True) for one in report["figures"]) else 1
+    return int(options.check and not all(one.get("met", True) for one in report["figures"]))
 
 
 if __name__ == "__main__":
