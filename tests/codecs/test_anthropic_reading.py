@@ -383,6 +383,12 @@ def half_a_search() -> list[Event]:
     return [begin(0, type="server_tool_use"), piece(0, "x", partial_json="{"), end(0)]
 
 
+def test_a_server_tools_input_that_was_cut_by_the_limit_is_kept():
+    response = stream(BEGIN, *half_a_search(), ended("max_tokens"), STOP)
+    block = {"type": "server_tool_use", "input": {"INVALID_JSON": "{"}}
+    assert (response.message.parts, response.stop) == ((opaque(block=block),), StopReason.LENGTH)
+
+
 @pytest.mark.parametrize(
     "events",
     [

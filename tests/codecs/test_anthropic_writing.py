@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from callgate.codecs import Anthropic, Noting, OpenAIChat, wire_name
-from callgate.codecs.call_ids import wire_id
+from callgate.codecs.block_calls import wire_id
 from callgate.codecs.claude import refuses_forced_choice
 from callgate.errors import ModelRequestError
 from callgate.messages import CallPart, Message, ModelRequest, Opaque, Part, ResultPart, Role

@@ -327,6 +327,13 @@ def test_our_names_stand_in_the_pieces_too():
     assert decoder.close() == []
 
 
+def test_a_servers_input_that_was_cut_by_the_limit_is_kept():
+    half = [begin(0, toolUse=SERVER), piece(0, toolUse={"input": "{"}), end(0)]
+    response = stream(BEGIN, *half, ended("max_tokens"), COUNTS)
+    block = {"toolUse": SERVER | {"input": {"INVALID_JSON": "{"}}}
+    assert (response.message.parts, response.stop) == ((opaque(block=block),), StopReason.LENGTH)
+
+
 @pytest.mark.parametrize(
     "events",
     [

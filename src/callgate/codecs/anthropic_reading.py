@@ -32,7 +32,7 @@ from callgate.messages import (
 )
 from callgate.types import Text
 
-__all__ = ["WIRE", "Head", "assemble", "dump", "read_response", "read_usage"]
+__all__ = ["WIRE", "Head", "assemble", "dump", "is_cut", "read_response", "read_usage"]
 
 WIRE = "anthropic"
 
@@ -102,6 +102,11 @@ def read_response(
     if "content" not in message:
         raise ModelStreamError("The response has no content.", details={"data": excerpt(message)})
     return assemble(Head.of(message, model, names), message)
+
+
+def is_cut(stop_reason: Any) -> bool:
+    """Whether an answer that stopped for this reason may hold half a call."""
+    return _STOPS.get(stop_reason) in _CUT
 
 
 def assemble(head: Head, message: Mapping[str, Any]) -> ModelResponse:

@@ -13,7 +13,8 @@ from typing import Any, cast
 import orjson
 
 from callgate.codecs.anthropic_errors import error_in_stream
-from callgate.codecs.anthropic_reading import Head, assemble
+from callgate.codecs.anthropic_reading import Head, assemble, is_cut
+from callgate.codecs.block_calls import wire_arguments
 from callgate.codecs.json_text import excerpt, list_of, object_of, read, text_of
 from callgate.codecs.wire import NO_NAMES, Frame
 from callgate.errors import ModelError, ModelStreamError
@@ -58,11 +59,13 @@ class _Block:
                 fields[name] = text
         return fields
 
-    def finished(self) -> dict[str, Any]:
+    def finished(self, *, cut: bool) -> dict[str, Any]:
         """Return the block with the input of a server tool as the object it must go back as."""
         fields = self.whole()
         if self.call is None and isinstance(fields.get("input"), str):
-            fields["input"] = read(fields["input"].encode(), "The input of a server tool")
+            text: str = fields["input"]
+            what = "The input of a server tool"
+            fields["input"] = wire_arguments(text) if cut else read(text.encode(), what)
         return fields
 
 
@@ -220,7 +223,8 @@ class MessagesDecoder:
         if not finish or any(block.open for block in self._blocks):
             raise ModelStreamError("The message stops before the model had finished.")
         head = Head.of(message, self._model, self._names)
-        message = message | {"content": [block.finished() for block in self._blocks]}
+        cut = is_cut(finish)
+        message = message | {"content": [block.finished(cut=cut) for block in self._blocks]}
         if self._strange:
             message["events"] = self._strange
         response = assemble(head, message)

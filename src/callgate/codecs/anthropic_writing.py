@@ -13,30 +13,26 @@ keys into messages:
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from re import compile as pattern
 from typing import Any, TypeAlias, cast
 
-import orjson
-
 from callgate.codecs.anthropic_reading import WIRE
-from callgate.codecs.call_ids import wire_id
+from callgate.codecs.block_calls import wire_arguments, wire_id
 from callgate.codecs.names import wire_name
 from callgate.codecs.turns import Written
 from callgate.errors import ModelRequestError
 from callgate.messages import CallPart, Message, Opaque, Part, ResultPart, Role
 from callgate.types import FilePart, ImagePart, Text, Tool
 
-__all__ = ["is_result", "parsed", "write_choice", "write_message", "write_tool"]
+__all__ = ["is_result", "write_choice", "write_message", "write_tool"]
 
 Json: TypeAlias = dict[str, Any]
 
-_ID = pattern(r"[a-zA-Z0-9_-]+")
+_ID = re.compile(r"[a-zA-Z0-9_-]+")
 _WORDS = {"auto": "auto", "none": "none", "required": "any"}
 _NEXT = frozenset({"text", "call", "result"})
-_INVALID = "INVALID_JSON"
-"""How Anthropic wants arguments back that are no JSON object."""
 
 
 def write_tool(tool: Tool, more: Mapping[str, Any]) -> Json:
@@ -155,24 +151,8 @@ def _call(part: CallPart) -> Json:
         "type": "tool_use",
         "id": wire_id(part.id, _ID),
         "name": wire_name(part.name),
-        "input": parsed(part.arguments),
+        "input": wire_arguments(part.arguments),
     }
-
-
-def parsed(arguments: Any) -> Json:
-    """Return a call's arguments as the object that wires of objects want.
-
-    Text that is none is kept as the value of `INVALID_JSON`, as Anthropic's documentation asks.
-    """
-    if isinstance(arguments, dict):
-        return cast("dict[str, Any]", arguments)
-    if not arguments:
-        return {}
-    try:
-        value = orjson.loads(arguments)
-    except (orjson.JSONDecodeError, TypeError):
-        value = None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {_INVALID: arguments}
 
 
 def _result(part: ResultPart) -> Json:
@@ -207,7 +187,7 @@ def _content(part: Text | ImagePart | FilePart) -> Json:
             return {"type": "text", "text": part.text}
         case ImagePart():
             return {"type": "image", "source": _source(part)}
-        case FilePart():
+        case _:
             return _document(part)
 
 

@@ -38,7 +38,7 @@ from callgate.messages import (
 )
 from callgate.types import Text
 
-__all__ = ["WIRE", "assemble", "is_call", "read_response"]
+__all__ = ["WIRE", "assemble", "is_call", "is_cut", "read_response"]
 
 WIRE = "bedrock"
 
@@ -117,6 +117,11 @@ def read_response(
         ModelError: It is not readable.
     """
     return assemble(object_of(_json(plain(response)), "The body"), model=model, names=names)
+
+
+def is_cut(stop_reason: Any) -> bool:
+    """Whether an answer that stopped for this reason may hold half a call."""
+    return _STOPS.get(stop_reason) in _CUT
 
 
 def assemble(data: Mapping[str, Any], *, model: str, names: Mapping[str, str]) -> ModelResponse:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from callgate.codecs.bedrock_errors import error_in_stream
-from callgate.codecs.bedrock_reading import assemble, is_call
+from callgate.codecs.bedrock_reading import assemble, is_call, is_cut
+from callgate.codecs.block_calls import wire_arguments
 from callgate.codecs.json_text import excerpt, list_of, object_of, read, text_of
 from callgate.codecs.wire import NO_NAMES, Frame
 from callgate.errors import ModelError, ModelStreamError
@@ -59,12 +60,13 @@ class _Block:
             return {"unknown": {"start": self.start, **texts, **self.items}}
         return self._reasoning() if self.pieces.keys() & _REASONING else {"text": self.text("text")}
 
-    def finished(self) -> dict[str, Any]:
+    def finished(self, *, cut: bool) -> dict[str, Any]:
         """Return the block with the input of a server's tool as the object it must go back as."""
         block = self.whole()
         if "toolUse" in block and self.call is None and block["toolUse"]["input"]:
-            text = block["toolUse"]["input"].encode()
-            block["toolUse"]["input"] = read(text, "The input of a server's tool")
+            text: str = block["toolUse"]["input"]
+            what = "The input of a server's tool"
+            block["toolUse"]["input"] = wire_arguments(text) if cut else read(text.encode(), what)
         return block
 
     def _reasoning(self) -> dict[str, Any]:
@@ -208,7 +210,8 @@ class ConverseDecoder:
             block.open and "toolUse" in block.start for block in self._blocks
         ):
             raise ModelStreamError("The stream ended before the model had finished.")
-        content = [block.finished() for block in self._blocks]
+        cut = is_cut(self._stop.get("stopReason"))
+        content = [block.finished(cut=cut) for block in self._blocks]
         data = {**(self._metadata or {}), **self._stop, "output": {"message": {"content": content}}}
         data.pop("p", None)  # padding
         if self._strange:

@@ -17,9 +17,8 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
-from callgate.codecs.anthropic_writing import parsed
 from callgate.codecs.bedrock_reading import WIRE
-from callgate.codecs.call_ids import wire_id
+from callgate.codecs.block_calls import wire_arguments, wire_id
 from callgate.codecs.names import wire_name
 from callgate.codecs.turns import Written
 from callgate.errors import ModelRequestError
@@ -146,7 +145,7 @@ def _call(part: CallPart) -> Json:
     return {
         "toolUseId": wire_id(part.id, _ID),
         "name": wire_name(part.name),
-        "input": parsed(part.arguments),
+        "input": wire_arguments(part.arguments),
     }
 
 
@@ -177,7 +176,7 @@ def _content(part: Text | ImagePart | FilePart) -> Json:
         case ImagePart():
             form = part.media_type.removeprefix("image/")
             return {"image": {"format": "jpeg" if form == "jpg" else form, "source": _source(part)}}
-        case FilePart():
+        case _:
             return _file(part)
 
 
