@@ -15,7 +15,7 @@ from callgate.codecs.encoder import ConversationEncoder, dumped, fields
 from callgate.codecs.gemini_errors import read_error
 from callgate.codecs.gemini_interactions_reading import WIRE, read_response
 from callgate.codecs.gemini_interactions_stream import InteractionDecoder
-from callgate.codecs.gemini_writing import object_arguments
+from callgate.codecs.gemini_writing import is_for, object_arguments
 from callgate.codecs.names import wire_name
 from callgate.codecs.sse import EventStream
 from callgate.codecs.wire import NO_NAMES
@@ -275,7 +275,7 @@ class _Answer:
             case CallPart():
                 self._call(part)
             case Opaque():
-                if part.wire == WIRE and self._model in ("", part.model):
+                if part.wire == WIRE and is_for(part, self._model):
                     self._opaque(cast("Json", part.data))
             case _:
                 self._say(_content(part))

@@ -193,6 +193,7 @@ class Gathering:
         self._items: list[_Pieces | _Call | dict[str, Any]] = []
         self._calls: list[_Call] = []
         self._open: _Call | None = None
+        self._growing: _Pieces | None = None
         self._about: dict[str, Any] = {}
         self._finish: str | None = None
         self._message = ""
@@ -210,8 +211,12 @@ class Gathering:
         """
         events: list[ModelEvent] = []
         content = object_of(candidate.get("content"), "content")
+        last = self._items[-1] if self._items else None
+        # A stream cuts parts in pieces; those of one chunk are parts of their own.
+        self._growing = last if isinstance(last, _Pieces) else None
         for item in list_of(content.get("parts"), "parts"):
             self._part(object_of(item, "a part"), events)
+            self._growing = None
         for name, value in candidate.items():
             if name not in _OWN_CANDIDATE_FIELDS and not is_hollow(value):
                 self._about[name] = value
@@ -294,13 +299,12 @@ class Gathering:
             events.append(TextDelta(text=text))
 
     def _text(self, text: str, fields: dict[str, Any]) -> None:
-        last = self._items[-1] if self._items else None
+        pieces = self._growing
         # A piece with a signature must come back exactly as it was: it is joined to no other.
-        plain = fields in ({}, {"thought": True})
-        if not (plain and isinstance(last, _Pieces) and last.fields == fields):
-            last = _Pieces(fields)
-            self._items.append(last)
-        last.append(text)
+        if pieces is None or pieces.fields != fields or fields not in ({}, {"thought": True}):
+            pieces = _Pieces(fields)
+            self._items.append(pieces)
+        pieces.append(text)
 
     def _call(
         self, part: dict[str, Any], function: dict[str, Any], events: list[ModelEvent]

@@ -30,6 +30,7 @@ __all__ = [
     "Turn",
     "gemini_name",
     "generation",
+    "is_for",
     "object_arguments",
     "write_calling",
     "write_contents",
@@ -57,6 +58,11 @@ def generation(model: str) -> int:
     """Return the generation of a model, such as 3 for `gemini-3-flash-preview`; 0 if unknown."""
     found = _GENERATION.search(model)
     return int(found[1]) if found else 0
+
+
+def is_for(part: Opaque, model: str) -> bool:
+    """Whether a part may be sent to a model: it is bound to it, or either is not known."""
+    return not model or part.model in ("", model)
 
 
 def write_tools(tools: Sequence[Tool]) -> list[dict[str, Any]]:
@@ -124,7 +130,10 @@ def write_contents(
             turn = replace(turn, system=(*turn.system, *map(_said, message.parts)))
             continue
         written += written_results(turn)
-        turn = Turn(system=turn.system, calls=tuple(call.id for call in message.calls))
+        # Results may follow several messages of the assistant.
+        before = () if turn.results or message.role is Role.USER else turn.calls
+        calls = (*before, *(call.id for call in message.calls))
+        turn = Turn(system=turn.system, calls=calls)
         content = _content(message, model)
         if content["parts"]:
             written.append(content)
@@ -161,10 +170,7 @@ def _with_results(turn: Turn, message: Message, model: str) -> Turn:
 
 def _is_within(item: Content, model: str) -> bool:
     return (
-        generation(model) >= 3
-        and not isinstance(item, Text)
-        and item.media_type in _WITHIN_RESULTS
-        and bool(item.data)
+        generation(model) >= 3 and not isinstance(item, Text) and item.media_type in _WITHIN_RESULTS
     )
 
 
@@ -213,7 +219,7 @@ class _Answer:
             case CallPart():
                 self._call(part)
             case Opaque():
-                if part.wire == WIRE and self._model in ("", part.model):
+                if part.wire == WIRE and is_for(part, self._model):
                     self._opaque(cast("Json", part.data))
             case _:
                 self.parts.append(_said(part))
