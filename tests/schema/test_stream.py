@@ -50,8 +50,19 @@ def pieces(draw: st.DrawFn, text: str) -> list[str]:
 
 def read(text: str, size: int = 1, **options: Any) -> Parsed:
     stream = JsonStream(**options)
+    feed(stream, text, size)
+    return stream.finish()
+
+
+def feed(stream: JsonStream, text: str, size: int) -> None:
     for start in range(0, len(text), size):
         stream.feed(text[start : start + size])
+
+
+def read_all(texts: list[str]) -> Parsed:
+    stream = JsonStream()
+    for text in texts:
+        stream.feed(text)
     return stream.finish()
 
 
@@ -296,8 +307,7 @@ EARLY = [
 def test_a_text_is_refused_at_the_character_that_spoils_it(text: str, why: str, size: int):
     stream = JsonStream()
     with pytest.raises(MalformedArgumentsError, match=re.escape(why)) as caught:
-        for start in range(0, len(text), size):
-            stream.feed(text[start : start + size])
+        feed(stream, text, size)
     assert 0 <= caught.value.details["position"] < len(text)
     if size == 1:
         fine = JsonStream()
@@ -363,11 +373,8 @@ def test_halves_of_a_character_in_two_pieces_become_one():
     ],
 )
 def test_half_a_character_alone_is_refused(texts: list[str], position: int):
-    stream = JsonStream()
     with pytest.raises(MalformedArgumentsError, match="half a character") as caught:
-        for text in texts:
-            stream.feed(text)
-        stream.finish()
+        read_all(texts)
     assert caught.value.details == {"position": position}
 
 

@@ -120,20 +120,22 @@ class Spot:
             and any("array" in types and kind not in types for types in self._types)
         )
 
-    def _may_turn(self, text: str) -> bool:
-        """Tell whether `repair` may turn a string that begins so into something else."""
+    def _may_turn(self, text: str, *, whole: bool = False) -> bool:
+        """Tell whether `repair` may turn a string that begins so, or is so, into something else."""
         if self._may_wrap("string"):
             return True
         if any("string" not in types and may_say(text, types) for types in self._types):
             return True
+        return any(self._may_choose(text, options, whole=whole) for options in self._options)
+
+    def _may_choose(self, text: str, options: list[Any], *, whole: bool) -> bool:
+        texts = [option for option in options if isinstance(option, str)]
+        if not texts:
+            return may_say(text, {kind_of(option) for option in options})
         folded = text.casefold()
-        for options in self._options:
-            texts = [option for option in options if isinstance(option, str)]
-            if any(option.casefold().startswith(folded) for option in texts):
-                return True
-            if not texts and may_say(text, {kind_of(option) for option in options}):
-                return True
-        return False
+        if whole:
+            return text not in texts and any(option.casefold() == folded for option in texts)
+        return any(option.casefold().startswith(folded) for option in texts)
 
     def allows_text(self, head: str, length: int) -> bool:
         """Tell whether a string may stand here that begins so and has so many characters yet."""
@@ -142,7 +144,7 @@ class Spot:
     def alive(self, value: Any) -> frozenset[int]:
         """Return the owners for which a whole scalar is possible."""
         threads = [thread for thread in self.threads if thread[1].takes(value)]
-        if isinstance(value, str) and self._may_turn(value[: self.reach]):
+        if isinstance(value, str) and self._may_turn(value, whole=True):
             threads = self.threads
         return frozenset([owner for owner, _ in threads])
 
