@@ -147,6 +147,8 @@ _KNOWN = frozenset(
 class CohereDecoder(ChatDecoder):
     """Reads one streamed response; see `StreamDecoder`."""
 
+    done_ends = False
+
     def _as_chunk(self, data: dict[str, Any]) -> dict[str, Any]:
         kind = text_of(data.get("type"), "the type of an event")
         if kind not in _KNOWN:

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import orjson
-
+from callgate.codecs.block_calls import wire_arguments
 from callgate.codecs.encoder import ConversationEncoder
 from callgate.codecs.json_lines import JsonLines
 from callgate.codecs.json_text import excerpt, object_of, plain
@@ -143,6 +142,8 @@ def _as_chat(data: dict[str, Any], field: str) -> dict[str, Any]:
 class _OllamaDecoder(ChatDecoder):
     """Reads one streamed response; see `StreamDecoder`."""
 
+    done_ends = False
+
     def _as_chunk(self, data: dict[str, Any]) -> dict[str, Any]:
         return data if "error" in data else _as_chat(data, "delta")
 
@@ -190,16 +191,7 @@ def _image(part: dict[str, Any]) -> str:
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
     function = call["function"]
-    text = function["arguments"]
-    try:
-        arguments: Any = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise ModelRequestError(
-            f"The arguments of the call {call['id']} are no JSON object: {excerpt(text)}"
-        )
-    return {**call, "function": {**function, "arguments": arguments}}
+    return {**call, "function": {**function, "arguments": wire_arguments(function["arguments"])}}
 
 
 def _offered(request: ModelRequest) -> tuple[Tool, ...]:

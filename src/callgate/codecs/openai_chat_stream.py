@@ -7,7 +7,7 @@ The pieces are put together into the message that a whole response would hold, a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from callgate.codecs.json_text import list_of, object_of, read, text_of
 from callgate.codecs.openai_chat_reading import WIRE, Head, assemble, read_usage, text_in
@@ -132,7 +132,14 @@ class _GrowingCall:
 
 
 class ChatDecoder:
-    """Reads one streamed response; see `StreamDecoder`."""
+    """Reads one streamed response; see `StreamDecoder`.
+
+    Attributes:
+        done_ends: Whether `[DONE]` ends an answer that gave no reason for its end; some servers
+            give none.
+    """
+
+    done_ends: ClassVar[bool] = True
 
     def __init__(
         self, *, model: str = "", names: Mapping[str, str] = NO_NAMES, wire: str = WIRE
@@ -167,7 +174,7 @@ class ChatDecoder:
         if self._done:
             return []
         if frame.data.strip() == b"[DONE]":
-            return self._end()
+            return self._end() if self.done_ends else self.close()
         try:
             return self._chunk(
                 self._as_chunk(object_of(read(frame.data, "A chunk of the stream"), "A chunk"))

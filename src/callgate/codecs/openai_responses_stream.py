@@ -62,9 +62,10 @@ class _Item:
     def kind(self) -> str:
         return text_of(self.item.get("type"), "the type of an item")
 
-    def is_other(self, item: Mapping[str, Any]) -> bool:
-        """Whether this one is finished and `item` is another at the same place."""
-        return self.finished and _identity(self.item) != _identity(item)
+    def is_same(self, item: Mapping[str, Any]) -> bool:
+        """Whether this one, once finished, is `item`: by its id, else by all it holds."""
+        known, new = _identity(self.item), _identity(item)
+        return known == new if new[1] else self.item == item
 
     def best(self) -> dict[str, Any]:
         """Return the item as far as it is known."""
@@ -80,8 +81,16 @@ class _Item:
         return self.item
 
 
-def _identity(item: Mapping[str, Any]) -> tuple[Any, Any]:
-    return item.get("type"), item.get("call_id") or item.get("id") or id(item)
+def _identity(item: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what an item is and its id; "" for what it does not say."""
+    own = item.get("call_id") or item.get("id")
+    return text_of(item.get("type"), "the type of an item"), own if isinstance(own, str) else ""
+
+
+def _checked(value: Any) -> dict[str, Any]:
+    item = object_of(value, "an item")
+    text_of(item.get("type"), "the type of an item")
+    return item
 
 
 class ResponsesDecoder:
@@ -167,9 +176,9 @@ class ResponsesDecoder:
     def _progress(self, kind: str, data: dict[str, Any]) -> list[ModelEvent]:
         """Take an event about one item; those of hosted tools say nothing the item does not."""
         if kind == "response.output_item.added":
-            return self._begin(self._item(data, new=True), object_of(data.get("item"), "item"))
+            return self._begin(self._item(data, new=True), _checked(data.get("item")))
         if kind == "response.output_item.done":
-            return self._finish(self._item(data, new=True), object_of(data.get("item"), "item"))
+            return self._finish(self._item(data, new=True), _checked(data.get("item")))
         item = self._item(data)
         if item.finished:
             return []
@@ -188,7 +197,7 @@ class ResponsesDecoder:
         if not isinstance(index, int) or index < 0:
             raise ModelStreamError(f"An event is about the item {index!r}.")
         item = self._at.get(index)
-        if item is None or (new and item.is_other(object_of(data.get("item"), "item"))):
+        if item is None or (new and item.finished and not item.is_same(_checked(data.get("item")))):
             item = self._at[index] = _Item(index)
             self._items.append(item)
         return item
@@ -226,10 +235,11 @@ class ResponsesDecoder:
         if not response:
             raise ModelStreamError("The last event holds no response.")
         events: list[ModelEvent] = []
-        known = {_identity(item.item) for item in self._items if item.finished}
+        finished = [item for item in self._items if item.finished]
         for index, value in enumerate(list_of(response.get("output"), "output")):
-            item = object_of(value, "an item")
-            if _identity(item) not in known:
+            item = _checked(value)
+            # An item may have been streamed at another place than it has here.
+            if not any(old.is_same(item) for old in finished):
                 events += self._finish(self._item({"output_index": index}), item)
         head = head_of(response, self._model, self._names)
         in_order = sorted(self._items, key=lambda item: item.place)

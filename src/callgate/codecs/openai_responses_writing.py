@@ -6,11 +6,13 @@ this wire go back as they came, each where it stood: reasoning directly before i
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from callgate.codecs.block_calls import wire_id
 from callgate.codecs.encoder import dumped
 from callgate.codecs.names import wire_name
 from callgate.codecs.openai_chat_writing import data_url, image_url
@@ -25,6 +27,7 @@ Json: TypeAlias = dict[str, Any]
 
 _SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _WORDS = frozenset({"auto", "none", "required"})
+_CALL_ID = re.compile(r".{1,64}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +188,7 @@ def _file(part: FilePart) -> Json:
 
 
 def _result(part: ResultPart, model: str) -> Json:
-    item: Json = {"type": "function_call_output", "call_id": part.call_id}
+    item: Json = {"type": "function_call_output", "call_id": wire_id(part.call_id, _CALL_ID)}
     if part.echo and part.echo.wire == WIRE:
         # The caller is a program in the model's own reasoning; the kind of call is not bound.
         item["type"] = f"{part.echo.data.get('type', 'function_call')}_output"
@@ -254,7 +257,8 @@ class _Assistant:
             echoed.pop("caller", None)
         text = part.arguments if isinstance(part.arguments, str) else dumped(part.arguments)
         given = text if isinstance(text, str) else text.decode()
-        call = {"type": kind, "call_id": part.id, "name": wire_name(part.name), CALLS[kind]: given}
+        call = {"type": kind, "call_id": wire_id(part.id, _CALL_ID)}
+        call |= {"name": wire_name(part.name), CALLS[kind]: given}
         self._items.append({**call, **self._for_next_call, **echoed})
         self._for_next_call = {}
 
