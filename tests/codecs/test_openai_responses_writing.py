@@ -94,6 +94,29 @@ def test_the_bytes_of_an_encoder_are_the_request():
     assert encoder.names((ADD, SQL)) == {"write_sql__xf9f8e8c3f3e6": "write.sql"}
 
 
+def test_tools_that_may_be_called_are_named_while_all_stay_in_the_list():
+    codec = OpenAIResponses(allowed=("add",), more={"prompt_cache_key": "k"})
+
+    def choice(word: str) -> Any:
+        request = ModelRequest(messages=(), tools=(ADD, SQL), choice=word)
+        body = codec.encode_request(request, model="m")
+        assert len(body["tools"]) == 2
+        assert body["prompt_cache_key"] == "k"
+        return body["tool_choice"]
+
+    tools = [{"type": "function", "name": "add"}]
+    assert choice("auto") == {"type": "allowed_tools", "mode": "auto", "tools": tools}
+    assert choice("required") == {"type": "allowed_tools", "mode": "required", "tools": tools}
+    assert choice("none") == "none"
+    assert choice("add") == tools[0]
+
+
+def test_a_request_without_tools_says_nothing_of_them():
+    request = ModelRequest(messages=(HI,), choice="required", parallel=False)
+    body = CODEC.encode_request(request, model="m")
+    assert body == {"model": "m", "input": [{"role": "user", "content": "hi"}]}
+
+
 def test_the_path_is_the_same_for_every_model():
     assert CODEC.path("m", stream=False) == "/responses"
 
@@ -107,7 +130,7 @@ def test_what_this_wire_can_say_of_a_tool_is_said_where_it_is_asked_for():
             "add": ToolOptions(strict=True, defer=True, callers=("programmatic",), unattended=True),
             "write.sql": ToolOptions(freeform={"type": "text"}),
         },
-        hosted=({"type": "tool_search"},),
+        server_tools=({"type": "tool_search"},),
     )
     assert codec.encode_tools([ADD, SQL]) == [
         {
@@ -153,8 +176,8 @@ def test_tools_of_a_namespace_stand_where_its_first_one_stands():
     ]
 
 
-def test_hosted_tools_are_offered_without_any_of_ours():
-    codec = OpenAIResponses(hosted=({"type": "web_search"},))
+def test_server_tools_are_offered_without_any_of_ours():
+    codec = OpenAIResponses(server_tools=({"type": "web_search"},))
     request = ModelRequest(messages=(HI,))
     body = codec.encode_request(request, model="m")
     assert body["tools"] == [{"type": "web_search"}]

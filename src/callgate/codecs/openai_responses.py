@@ -42,13 +42,19 @@ class OpenAIResponses:
             with the conversation. Models that do not reason refuse this.
         options: What else is said about a tool, by its name.
         namespaces: Descriptions of the namespaces that `options` names.
-        hosted: Definitions of the provider's own tools, such as `{"type": "tool_search"}`.
+        server_tools: Definitions of the provider's own tools, such as `{"type": "tool_search"}`,
+            offered after ours.
+        allowed: The names of the tools that may be called; the others stay in the list, so that
+            the provider's cache holds. None (the default) for all.
+        more: Fields of every request, such as `reasoning` or `prompt_cache_key`.
     """
 
     stateless: bool = False
     options: Mapping[str, ToolOptions] = field(default_factory=dict[str, ToolOptions])
     namespaces: Mapping[str, str] = field(default_factory=dict[str, str])
-    hosted: tuple[Mapping[str, Any], ...] = ()
+    server_tools: tuple[Mapping[str, Any], ...] = ()
+    allowed: tuple[str, ...] | None = None
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def wire(self) -> str:
@@ -60,9 +66,9 @@ class OpenAIResponses:
         return "/responses"
 
     def encode_tools(self, tools: Sequence[Tool]) -> list[dict[str, Any]]:
-        """Return the definitions of `tools` in their order, then those of hosted tools."""
+        """Return the definitions of `tools` in their order, then those of the server's tools."""
         own = write_tools(tools, self.options, self.namespaces)
-        return own + [dict(definition) for definition in self.hosted]
+        return own + [dict(definition) for definition in self.server_tools]
 
     def encode_message(self, message: Message, *, model: str = "") -> list[dict[str, Any]]:
         """Return the items of one of our messages; see `Codec.encode_message`.
@@ -130,14 +136,16 @@ class OpenAIResponses:
         if self.stateless:
             fields |= {"store": False, "include": ["reasoning.encrypted_content"]}
         if request.tools:
-            if request.choice != "auto":
-                fields["tool_choice"] = write_choice(request.choice, self.options)
+            choice = write_choice(request.choice, self.options, self.allowed)
+            if choice != "auto":
+                fields["tool_choice"] = choice
             if not request.parallel:
                 fields["parallel_tool_calls"] = False
-        elif self.hosted:
+        elif self.server_tools:
             fields["tools"] = self.encode_tools(())
         wishes = {
             "max_output_tokens": request.max_tokens,
             "temperature": request.temperature,
         }
-        return fields | {name: value for name, value in wishes.items() if value is not None}
+        given = {name: value for name, value in wishes.items() if value is not None}
+        return fields | given | dict(self.more)

@@ -102,12 +102,27 @@ def _tool(tool: Tool, options: ToolOptions) -> Json:
     return definition
 
 
-def write_choice(choice: str, options: Mapping[str, ToolOptions]) -> Any:
-    """Return `tool_choice`: a word, or the one tool that must be called."""
-    if choice in _WORDS:
+def write_choice(
+    choice: str, options: Mapping[str, ToolOptions], allowed: tuple[str, ...] | None = None
+) -> Any:
+    """Return `tool_choice`: a word, the one tool that must be called, or those that may be.
+
+    Args:
+        choice: `auto`, `none`, `required` or the name of a tool.
+        options: What else is said about a tool, by its name.
+        allowed: The names of the tools that may be called; None for all.
+    """
+    if choice not in _WORDS:
+        return _named(choice, options)
+    if choice == "none" or allowed is None:
         return choice
-    freeform = options.get(choice, _PLAIN).freeform is not None
-    return {"type": "custom" if freeform else "function", "name": wire_name(choice)}
+    tools = [_named(name, options) for name in allowed]
+    return {"type": "allowed_tools", "mode": choice, "tools": tools}
+
+
+def _named(name: str, options: Mapping[str, ToolOptions]) -> Json:
+    freeform = options.get(name, _PLAIN).freeform is not None
+    return {"type": "custom" if freeform else "function", "name": wire_name(name)}
 
 
 def write_message(message: Message, model: str) -> tuple[list[Json], list[Json]]:
