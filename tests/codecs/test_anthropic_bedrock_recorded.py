@@ -499,3 +499,51 @@ def test_damaged_bytes_are_an_error_or_change_no_call(data_dir: Path, wire: Wire
         assert outcome(wire, [damaged]) in (None, expected)
 
     check()
+
+
+STRANGE = st.sampled_from([None, True, 7, -1, 1.5, "", "x", [], [None], {}, {"type": None}])
+
+
+def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The places of all values within a JSON value."""
+    found = [at] if at else []
+    if isinstance(value, dict | list):
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        found += [path for key, item in members for path in paths(item, (*at, key))]
+    return found
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    copy = orjson.loads(orjson.dumps(value))
+    place = copy
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = new
+    return copy
+
+
+@BOTH
+def test_values_of_any_type_anywhere_are_an_error_or_a_response(data_dir: Path, wire: Wire):
+    items = wire.answered(data_dir)
+    fixtures = [item for item in wire.of_fixtures(data_dir) if "chunks" in item]
+
+    @settings(max_examples=200)
+    @given(st.sampled_from([*items, *fixtures]), st.integers(0, 2**32), STRANGE)
+    def check(item: Exchange, seed: int, new: Any):
+        draw = random.Random(seed)
+        try:
+            if "response" in item:
+                path = draw.choice(paths(item["response"]))
+                response = wire.codec.decode_response(replaced(item["response"], path, new))
+            else:
+                events = wire.fixture_events(item) if "chunks" in item else wire.events_of(item)
+                place = draw.randrange(len(events))
+                name, data = events[place]
+                data = replaced(data, draw.choice(paths(data)), new)
+                response = wire.streamed([*events[:place], (name, data), *events[place + 1 :]])
+        except ModelError:
+            return
+        assert all(call.name and call.id for call in response.message.calls)
+        wire.codec.encode_message(response.message)
+
+    check()

@@ -379,6 +379,15 @@ def test_our_names_stand_in_the_pieces_too():
     assert decoder.close() == []
 
 
+def test_an_input_nested_too_deep_is_an_error():
+    start = b'{"type":"content_block_start","index":0,"content_block":%s}'
+    block = b'{"type":"tool_use","id":"a","name":"add","input":{"a":' + b"[" * 600 + b"]" * 600
+    decoder = CODEC.decoder()
+    decoder.feed(Frame(BEGIN[0], orjson.dumps(BEGIN[1])))
+    with pytest.raises(ModelStreamError, match="cannot be read"):
+        decoder.feed(Frame("content_block_start", start % (block + b"}}")))
+
+
 def half_a_search() -> list[Event]:
     return [begin(0, type="server_tool_use"), piece(0, "x", partial_json="{"), end(0)]
 

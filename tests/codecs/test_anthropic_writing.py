@@ -327,6 +327,22 @@ def test_signed_blocks_go_back_unchanged_and_to_their_model_only():
     assert blocks(message, "claude-opus-5") == bare
 
 
+def test_a_tool_of_a_toolset_is_answered_with_its_toolset():
+    block = {"type": "tool_use", "id": "a", "name": "left_click", "input": {}}
+    response = {"content": [block | {"toolset_name": "computer"}], "model": MODEL}
+    message = CODEC.decode_response(response).message
+    (answered,) = message.calls
+    assert blocks(message) == [block | {"toolset_name": "computer"}]
+    parts = [
+        ResultPart(call_id="a", name="left_click", text="ok", echo=answered.echo),
+        ResultPart(call_id="b", name="add", text="1"),
+    ]
+    assert blocks(Message(role=Role.TOOL, parts=tuple(parts))) == [
+        {"type": "tool_result", "tool_use_id": "a", "content": "ok", "toolset_name": "computer"},
+        {"type": "tool_result", "tool_use_id": "b", "content": "1"},
+    ]
+
+
 def test_a_part_without_a_place_is_refused():
     for message in (
         said(DOT),

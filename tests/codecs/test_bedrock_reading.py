@@ -88,6 +88,14 @@ def test_what_awss_own_client_made_bytes_of_is_written_as_it_came():
     assert parts(redacted) == (opaque(block={"reasoningContent": {"redactedContent": "ZG90"}}),)
 
 
+def test_arguments_may_be_nested_deep():
+    deep: Any = 1
+    for _ in range(600):
+        deep = [deep]
+    (call,) = parts({"toolUse": CALL | {"input": {"a": deep}}})
+    assert call == CallPart(id="tooluse_1", name="add", arguments={"a": deep})
+
+
 @pytest.mark.parametrize(
     ("word", "stop", "truncated"),
     [
@@ -281,18 +289,18 @@ def test_pieces_of_every_kind_are_kept():
         end(2),
         piece(3, reasoningContent={"redactedContent": "AAA="}),
         begin(4, image={"format": "png"}),
-        piece(4, image={"source": {}}),
+        piece(4, image={"source": {"bytes": "ZG90"}}),
         piece(5, ofTomorrow="a"),
         piece(5, ofTomorrow="b"),
         piece(6, reasoningContent={"text": "unsigned"}),
         end(7),
         begin(8, toolUse={key: SERVER[key] for key in ("toolUseId", "name", "type")}),
         end(8),
+        begin(9, later={}),
         ("ofTomorrow", {"x": 1}),
         ended("end_turn", additionalModelResponseFields={"y": 2}),
         COUNTS,
     )
-    unknown = {"start": {"image": {"format": "png"}}, "image": [{"source": {}}]}
     assert response.message.parts == (
         opaque(
             message={
@@ -311,10 +319,11 @@ def test_pieces_of_every_kind_are_kept():
             }
         ),
         opaque(block={"reasoningContent": {"redactedContent": "AAA="}}),
-        opaque(block={"unknown": unknown}),
+        opaque(block={"image": {"format": "png", "source": {"bytes": "ZG90"}}}),
         opaque(block={"unknown": {"start": {}, "ofTomorrow": "ab"}}),
         opaque(block={"reasoningContent": {"reasoningText": {"text": "unsigned"}}}),
         opaque(block={"toolUse": SERVER | {"input": {}}}),
+        opaque(block={"unknown": {"start": {"later": {}}}}),
     )
 
 

@@ -148,6 +148,14 @@ def test_a_request_has_its_fields():
     assert body(codec=Bedrock(more=more)) == {"messages": [], **more}
 
 
+def test_the_systems_words_stand_beside_and_its_tools_within_the_conversation():
+    addition = {"toolAddition": {"tool": {"name": "add"}}}
+    later = Message(role=Role.SYSTEM, parts=(opaque("", block=addition), Text(text="b")))
+    got = body(system("a"), user("x"), later)
+    assert got["system"] == [{"text": "a"}, {"text": "b"}]
+    assert got["messages"][1:] == [{"role": "system", "content": [addition]}]
+
+
 @pytest.mark.parametrize(
     ("model", "stream", "path"),
     [
@@ -283,6 +291,10 @@ def test_a_result_has_its_text_its_images_and_its_error(
             FilePart(media_type="text/csv", data=b"dot"),
             {"document": {"format": "csv", "name": "document", "source": {"bytes": "ZG90"}}},
         ),
+        (
+            FilePart(media_type="audio/mpeg", data=b"dot"),
+            {"audio": {"format": "mp3", "source": {"bytes": "ZG90"}}},
+        ),
         (opaque(block=POINT), POINT),
     ],
 )
@@ -298,7 +310,8 @@ def test_images_and_files_have_their_blocks(part: Part, written: dict[str, Any])
         user(call()),
         Message(role=Role.SYSTEM, parts=(DOT,)),
         said(opaque(of_tomorrow={})),
-        user(FilePart(media_type="audio/mpeg", name="a.mp3", data=b"x")),
+        user(FilePart(media_type="application/zip", name="a.zip", data=b"x")),
+        result("a", "", FilePart(media_type="audio/mpeg", data=b"x")),
         user(ImagePart(media_type="image/png", url="https://example.org/x.png")),
     ],
 )

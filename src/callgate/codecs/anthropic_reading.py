@@ -7,7 +7,8 @@ What a message holds beside text and calls is kept in `Opaque` parts whose data 
 - `block`: a whole block, such as signed thinking, a server tool's call or result, or a reference
   to a tool that was found; it goes back unchanged, at its place;
 - `text`: fields of the text that follows, such as `citations`;
-- `call`: fields of the call that follows, such as the `caller` of a programmatic one.
+- `call`: fields of the call that follows, such as the `caller` of a programmatic one;
+- `result`: fields of the result of a call, such as `toolset_name`.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def read_response(
     return assemble(Head.of(message, model, names), message)
 
 
-def is_cut(stop_reason: Any) -> bool:
+def is_cut(stop_reason: str) -> bool:
     """Whether an answer that stopped for this reason may hold half a call."""
     return _STOPS.get(stop_reason) in _CUT
 
@@ -166,7 +167,14 @@ def _call(head: Head, block: dict[str, Any], *, truncated: bool) -> Iterator[Par
         name=head.names.get(name, name),
         arguments=_arguments(block.get("input")),
         truncated=truncated,
+        echo=_echo(head, fields),
     )
+
+
+def _echo(head: Head, fields: Mapping[str, Any]) -> Opaque | None:
+    """Return what the result of a call has to say again: the toolset that the tool is of."""
+    toolset = {name: value for name, value in fields.items() if name == "toolset_name"}
+    return head.opaque("result", toolset) if toolset else None
 
 
 def _arguments(value: Any) -> Any:

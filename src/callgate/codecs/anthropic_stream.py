@@ -39,8 +39,8 @@ class _Block:
 
     def add(self, name: str, value: Any) -> None:
         if name == "citation":
-            known: Any = self.fields.get("citations")
-            self.fields["citations"] = [*cast("list[Any]", known or []), value]
+            known = list_of(self.fields.get("citations"), "citations")
+            self.fields["citations"] = [*known, value]
         elif isinstance(value, str) and name not in _WHOLE:
             # Joined once, so that a long one costs by its length.
             self.pieces.setdefault("input" if name == "partial_json" else name, []).append(value)
@@ -181,7 +181,7 @@ class MessagesDecoder:
                 index=self._calls - 1,
                 id=text_of(fields.get("id"), "the id of a call"),
                 name=self._names.get(name, name),
-                arguments=orjson.dumps(given).decode() if given else "",
+                arguments=_text(given) if given else "",
             )
         ]
 
@@ -219,7 +219,7 @@ class MessagesDecoder:
 
     def _end(self) -> list[ModelEvent]:
         message = self._message or {}
-        finish = message.get("stop_reason")
+        finish = text_of(message.get("stop_reason"), "stop_reason")
         if not finish or any(block.open for block in self._blocks):
             raise ModelStreamError("The message stops before the model had finished.")
         head = Head.of(message, self._model, self._names)
@@ -232,6 +232,13 @@ class MessagesDecoder:
             raise ModelStreamError("The model stopped to call a tool, but no call has come.")
         self._done = True
         return [ResponseDone(response=response)]
+
+
+def _text(given: Any) -> str:
+    try:
+        return orjson.dumps(given).decode()
+    except orjson.JSONEncodeError as exc:
+        raise ModelStreamError(f"The input of a call cannot be read: {exc}") from exc
 
 
 def _disordered(what: str, event: Mapping[str, Any]) -> ModelStreamError:

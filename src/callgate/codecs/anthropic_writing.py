@@ -115,6 +115,8 @@ class _Blocks:
             case CallPart() if role is Role.ASSISTANT:
                 self.blocks.append(_call(part) | self._next.pop("call", {}))
             case ResultPart() if role is Role.TOOL:
+                if part.echo is not None:
+                    self.add(part.echo, role)
                 self.blocks.append(_result(part) | self._next.pop("result", {}))
             case ImagePart() | FilePart() if role is Role.USER:
                 self.blocks.append(_content(part))

@@ -57,6 +57,8 @@ _STOPS = {
 """All other words mean that the model came to its own end."""
 _CUT = frozenset({StopReason.LENGTH, StopReason.REFUSAL, StopReason.ERROR})
 _SERVER = "server_tool_use"
+_BYTES_DEPTH = 12
+"""How deep bytes may lie in a response: an image in a result, nine; arguments have none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,7 @@ def read_response(
     return assemble(object_of(_json(plain(response)), "The body"), model=model, names=names)
 
 
-def is_cut(stop_reason: Any) -> bool:
+def is_cut(stop_reason: str) -> bool:
     """Whether an answer that stopped for this reason may hold half a call."""
     return _STOPS.get(stop_reason) in _CUT
 
@@ -167,13 +169,15 @@ def _usage(data: Any) -> Usage:
     )
 
 
-def _json(value: Any) -> Any:
+def _json(value: Any, depth: int = 0) -> Any:
     """Return a value of AWS's own client as it came over the wire: its bytes were base64 there."""
     if isinstance(value, bytes):
         return b64encode(value).decode()
+    if depth == _BYTES_DEPTH:
+        return value
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value).items()
-        return {name: _json(item) for name, item in members}
+        return {name: _json(item, depth + 1) for name, item in members}
     if isinstance(value, list):
-        return [_json(item) for item in cast("list[Any]", value)]
+        return [_json(item, depth + 1) for item in cast("list[Any]", value)]
     return value

@@ -52,6 +52,11 @@ class _Block:
         if "toolResult" in self.start:
             content = self.items.get("toolResult", [])
             return {"toolResult": {**self.start["toolResult"], "content": content}}
+        if "image" in self.start:
+            image = dict(self.start["image"])
+            for item in self.items.get("image", ()):
+                image |= object_of(item, "an image")
+            return {"image": image}
         if "citation" in self.items:
             content = [{"text": self.text("text")}]
             return {"citationsContent": {"content": content, "citations": self.items["citation"]}}
@@ -165,13 +170,14 @@ class ConverseDecoder:
         if event.get("contentBlockIndex") != len(self._blocks) or self._stop is not None:
             raise _disordered("A block begins out of order.", event)
         start = object_of(event.get("start"), "start")
+        start = {name: object_of(value, "the start of a block") for name, value in start.items()}
         if not is_call(start):
             self._blocks.append(_Block(start))
             return []
         place = self._calls
         self._calls += 1
         self._blocks.append(_Block(start, place))
-        call = object_of(start["toolUse"], "a call")
+        call = start["toolUse"]
         name = text_of(call.get("name"), "the name of a call")
         identity = text_of(call.get("toolUseId"), "the id of a call")
         return [CallDelta(index=place, id=identity, name=self._names.get(name, name))]
@@ -210,7 +216,7 @@ class ConverseDecoder:
             block.open and "toolUse" in block.start for block in self._blocks
         ):
             raise ModelStreamError("The stream ended before the model had finished.")
-        cut = is_cut(self._stop.get("stopReason"))
+        cut = is_cut(text_of(self._stop.get("stopReason"), "stopReason"))
         content = [block.finished(cut=cut) for block in self._blocks]
         data = {**(self._metadata or {}), **self._stop, "output": {"message": {"content": content}}}
         data.pop("p", None)  # padding

@@ -30,6 +30,7 @@ __all__ = ["is_result", "write_choice", "write_message", "write_tool"]
 Json: TypeAlias = dict[str, Any]
 
 _ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
+_WITHIN = frozenset({"toolAddition", "toolRemoval"})
 _NEXT = frozenset({"call", "result"})
 _DOCUMENTS = {
     "application/pdf": "pdf",
@@ -51,6 +52,17 @@ _VIDEOS = {
     "video/x-matroska": "mkv",
     "video/x-ms-wmv": "wmv",
     "video/3gpp": "three_gp",
+}
+_SOUNDS = {
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+    "audio/mp3": "mp3",
+    "audio/mp4": "m4a",
+    "audio/mpeg": "mp3",
+    "audio/ogg": "ogg",
+    "audio/wav": "wav",
+    "audio/webm": "webm",
+    "audio/x-wav": "wav",
 }
 _NAME = re.compile(r"[^a-zA-Z0-9 ()\[\]-]+")
 """What the name of a document may not hold."""
@@ -96,7 +108,12 @@ def write_message(message: Message, model: str) -> Written:
     blocks = tuple(written.blocks)
     match message.role:
         case Role.SYSTEM:
-            return Written(role="system", system=blocks)
+            # Text stands beside the conversation; what changes the tools has its place within.
+            return Written(
+                role="system",
+                blocks=tuple(block for block in blocks if block.keys() & _WITHIN),
+                system=tuple(block for block in blocks if not block.keys() & _WITHIN),
+            )
         case Role.ASSISTANT:
             return Written(role="assistant", blocks=blocks)
         case _:
@@ -123,6 +140,9 @@ class _Blocks:
                 self.blocks.append({"toolUse": _call(part) | self._next.pop("call", {})})
             case ResultPart() if role is Role.TOOL:
                 self.blocks.append({"toolResult": _result(part) | self._next.pop("result", {})})
+            case FilePart(media_type=kind) if role is Role.USER and kind in _SOUNDS:
+                sound = {"format": _SOUNDS[kind], "source": _source(part)}
+                self.blocks.append({"audio": sound})  # results have no place for sound
             case ImagePart() | FilePart() if role is Role.USER:
                 self.blocks.append(_content(part))
             case _:
