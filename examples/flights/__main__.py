@@ -31,7 +31,8 @@ def main() -> int:
         chosen = picked(arguments)
         database = ensure(cache_folder(), console.print)
         name = demo.chosen_model(arguments.model)
-        outcomes = asyncio.run(asked(chosen, name, database, console, arguments.all))
+        every = arguments.all or arguments.questions != "questions"
+        outcomes = asyncio.run(asked(chosen, name, database, console, every))
     except (CallgateError, DataError) as exc:
         print(f"the demo cannot run: {exc}", file=sys.stderr)
         return 3

@@ -23,9 +23,8 @@ from examples.flights.check import Question, Verdict, judge
 from examples.flights.tools import TOOLS
 
 SYSTEM = (
-    "You answer questions about the flights that left New York City (EWR, JFK, LGA) in 2013. "
-    "Call tools to find out; take what one tool returns as argument of the next. Then answer in "
-    "one short sentence. If no tool can give the answer, say that you cannot answer."
+    "The tools know the flights that left New York City (EWR, JFK, LGA) in 2013. Answer in one "
+    "short sentence that states what the tools returned. If no tool can tell, say that you cannot."
 )
 BUDGET = Budget(turns=8, calls=16, seconds=90.0)
 # A local model is made repeatable; the newest hosted ones refuse these settings.

@@ -1,7 +1,7 @@
 """The tools of the demo: plain functions over the flight database, each one a contract.
 
-Planes and weather are not in reach of `query`: they answer only to their own tools, so that a
-question about the plane of a flight needs one call that depends on another.
+Only flights are in reach of `query_flights`: planes, weather and names answer to their own tools,
+so that a question about the plane of a flight needs one call that depends on another.
 """
 
 import sqlite3
@@ -19,7 +19,7 @@ from examples.flights.data import DATABASE, cache_folder
 MOST_ROWS = 20
 # Steps of SQLite's machine; about two seconds. A model may write a query that never ends.
 MOST_STEPS = 20_000_000
-QUERYABLE = frozenset({"flights", "airlines", "airports"})
+QUERYABLE = frozenset({"flights"})
 
 Month = Annotated[int, Field(ge=1, le=12)]
 Day = Annotated[int, Field(ge=1, le=31)]
@@ -52,35 +52,31 @@ def one(sql: str, values: Sequence[Any], missing: str) -> dict[str, Any]:
     return found[0]
 
 
-@tool(effect="read")
-def find_airport(text: str) -> list[dict[str, Any]]:
-    """Find airports by code or by a part of their name.
+@tool(effect="read", examples=[{"text": "BOS"}])
+def find_code(text: str) -> dict[str, Any]:
+    """Find airports and airlines by their code or name.
 
     Args:
-        text: Code or part of the name.
+        text: A code, or a part of a name.
     """
-    return rows(
-        "SELECT faa AS code, name FROM airports WHERE faa = ? OR name LIKE ? ORDER BY faa = ? DESC",
-        (text.upper(), f"%{text}%", text.upper()),
+    code, part = text.upper(), f"%{text}%"
+    airports = rows(
+        "SELECT faa AS code, name FROM airports WHERE faa = ?1 OR (name LIKE ?2 AND NOT EXISTS "
+        "(SELECT 1 FROM airports WHERE faa = ?1))",
+        (code, part),
     )
+    airlines = rows(
+        "SELECT carrier AS code, name FROM airlines WHERE carrier = ?1 OR name LIKE ?2",
+        (code, part),
+    )
+    if not (airports or airlines):
+        raise ToolFailedError(f"No airport and no airline has the code or name {text}.")
+    return {"airports": airports, "airlines": airlines}
 
 
 @tool(effect="read")
-def find_airline(text: str) -> list[dict[str, Any]]:
-    """Find airlines by carrier code or by a part of their name.
-
-    Args:
-        text: Code or part of the name.
-    """
-    return rows(
-        "SELECT carrier, name FROM airlines WHERE carrier = ? OR name LIKE ?",
-        (text.upper(), f"%{text}%"),
-    )
-
-
-@tool(effect="read")
-def get_flight(carrier: Carrier, flight: int, month: Month, day: Day) -> dict[str, Any]:
-    """Look up one flight: its tail number, airports, scheduled hour and delays.
+def lookup_flight(carrier: Carrier, flight: int, month: Month, day: Day) -> dict[str, Any]:
+    """Look up one flight whose number is known: its plane, airports, hour and delays.
 
     Args:
         carrier: Two-letter code.
@@ -88,38 +84,40 @@ def get_flight(carrier: Carrier, flight: int, month: Month, day: Day) -> dict[st
         month: Month.
         day: Day.
     """
-    return one(
+    found = one(
         "SELECT tailnum, origin, dest, hour AS scheduled_hour, dep_delay, arr_delay FROM flights "
         "WHERE carrier = ? AND flight = ? AND month = ? AND day = ?",
         (carrier.upper(), flight, month, day),
         f"There was no flight {carrier} {flight} on {month}/{day}.",
     )
+    # A result that names the next step keeps a small model from guessing the rest.
+    return {**found, "next": "plane_details(tailnum) tells more of the plane"}
 
 
 @tool(effect="read")
-def get_plane(tailnum: str) -> dict[str, Any]:
+def plane_details(tailnum: str) -> dict[str, Any]:
     """Look up a plane by tail number: year built, manufacturer, model, engines, seats.
 
     Args:
-        tailnum: Tail number, such as N14228; get_flight gives it.
+        tailnum: Tail number, found by another call before.
     """
     return one(
         "SELECT tailnum, year AS year_built, manufacturer, model, engines, seats FROM planes "
         "WHERE tailnum = ?",
         (tailnum.upper(),),
-        f"No plane {tailnum} is registered; a tail number looks like N14228.",
+        f"No plane {tailnum} is registered; lookup_flight or query_flights finds a tail number.",
     )
 
 
 @tool(effect="read")
-def get_weather(origin: Airport, month: Month, day: Day, hour: Hour) -> dict[str, Any]:
-    """Look up the weather at a New York airport in one hour.
+def weather_at(origin: Airport, month: Month, day: Day, hour: Hour) -> dict[str, Any]:
+    """Look up temperature, wind and rain at EWR, JFK or LGA in one hour.
 
     Args:
         origin: EWR, JFK or LGA.
         month: Month.
         day: Day.
-        hour: Hour of the day, 0 to 23.
+        hour: Hour of the day, 0 to 23; scheduled_hour of a flight.
     """
     return one(
         "SELECT temp AS temperature_f, wind_speed AS wind_mph, humid AS humidity, "
@@ -130,13 +128,19 @@ def get_weather(origin: Airport, month: Month, day: Day, hour: Hour) -> dict[str
     )
 
 
-@tool(effect="read")
-def query(sql: str) -> list[dict[str, Any]]:
-    """Run one SQLite SELECT to count, average or rank flights of 2013.
+@tool(
+    effect="read",
+    examples=[
+        {"sql": "SELECT count(*) FROM flights WHERE dest = 'BOS' AND month = 5"},
+        {"sql": "SELECT carrier, flight, tailnum FROM flights ORDER BY air_time DESC LIMIT 1"},
+    ],
+)
+def query_flights(sql: str) -> list[dict[str, Any]]:
+    """Count, average or rank flights with one SQLite SELECT.
 
-    Tables: flights(month, day, carrier, flight, tailnum, origin, dest, hour, dep_time, dep_delay,
-    arr_delay, air_time, distance); airlines(carrier, name); airports(faa, name).
-    dep_time is NULL when cancelled. Delays are minutes, distance is miles.
+    flights(year, month, day, carrier, flight, tailnum, origin, dest, dep_time, dep_delay,
+    arr_delay, air_time, distance): dep_time IS NULL when cancelled; dep_delay and arr_delay are
+    minutes late at departure and at arrival; distance is miles.
 
     Args:
         sql: The statement.
@@ -153,7 +157,7 @@ def query(sql: str) -> list[dict[str, Any]]:
 
 
 def allow(action: int, first: str | None, second: str | None, *_: str | None) -> int:
-    """Let a model's statement read three tables, and nothing else."""
+    """Let a model's statement read one table, and nothing else."""
     if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE):
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_READ and first in QUERYABLE:
@@ -163,8 +167,8 @@ def allow(action: int, first: str | None, second: str | None, *_: str | None) ->
 
 def hint(problem: str) -> str:
     """Say what to do about an error of SQLite."""
-    if "prohibited" in problem or "not authorized" in problem:
-        return "Only SELECT on flights, airlines and airports; use get_plane and get_weather."
+    if "prohibited" in problem or "not authorized" in problem or "no such table" in problem:
+        return "Only SELECT on flights works here; plane_details and weather_at know the rest."
     if "interrupted" in problem:
         return "The statement takes too long; ask for less."
     return "Correct the statement."
@@ -174,16 +178,21 @@ def hint(problem: str) -> str:
 def watch_flight(
     carrier: Carrier, flight: int, month: Month, day: Day, call: CallContext, note: str = ""
 ) -> dict[str, Any]:
-    """Put a flight on the user's watch list.
+    """Put a flight on the watch list, only if the user asks to watch or remember it.
 
     Args:
         carrier: Two-letter code.
         flight: Flight number.
         month: Month.
         day: Day.
-        note: What the user wants to remember.
+        note: The user's note.
         call: The call itself; its key makes a repetition harmless.
     """
+    one(
+        "SELECT 1 FROM flights WHERE carrier = ? AND flight = ? AND month = ? AND day = ?",
+        (carrier.upper(), flight, month, day),
+        f"There was no flight {carrier} {flight} on {month}/{day}; nothing was written.",
+    )
     with connected(write=True) as connection, connection:
         connection.execute(
             "INSERT OR IGNORE INTO watchlist VALUES (?, ?, ?, ?, ?, ?)",
@@ -192,4 +201,4 @@ def watch_flight(
     return {"watching": f"{carrier.upper()} {flight} on {month}/{day}", "note": note}
 
 
-TOOLS = (find_airport, find_airline, get_flight, get_plane, get_weather, query, watch_flight)
+TOOLS = (query_flights, lookup_flight, plane_details, weather_at, find_code, watch_flight)

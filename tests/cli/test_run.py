@@ -26,11 +26,11 @@ class Provider(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    server: Provider
-
     def do_POST(self) -> None:
-        self.server.asked.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-        message = self.server.messages.pop(0) if self.server.messages else None
+        provider = self.server
+        assert isinstance(provider, Provider)
+        provider.asked.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        message = provider.messages.pop(0) if provider.messages else None
         self.send_response(200 if message else 400)
         self.send_header("Content-Type", "application/json")
         self.end_headers()

@@ -32,8 +32,8 @@ UA = {"carrier": "UA", "flight": "1545", "month": 1, "day": 1}
 def script() -> ScriptedModel:
     return ScriptedModel(
         [
-            calls(("get_flight", UA)),
-            calls(("get_plane", {"tailnum": "N14228"})),
+            calls(("lookup_flight", UA)),
+            calls(("plane_details", {"tailnum": "N14228"})),
             says("Boeing made it."),
             calls(("watch_flight", {**UA, "flight": 1545})),
             says("Done."),
@@ -70,7 +70,7 @@ async def test_the_summary_is_one_json_value_with_every_call(database: Path) -> 
     told = json.loads(json.dumps(demo.summary(outcomes, "scripted")))
     assert (told["right"], told["asked"], told["model"]) == (1, 1, "scripted")
     (question,) = told["questions"]
-    assert [call["tool"] for call in question["path"]] == ["get_flight", "get_plane"]
+    assert [call["tool"] for call in question["path"]] == ["lookup_flight", "plane_details"]
     assert question["truth"] == "BOEING"
 
 

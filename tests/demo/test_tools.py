@@ -24,20 +24,25 @@ async def session(database: Path) -> AsyncIterator[Session]:
     ("name", "arguments", "value"),
     [
         (
-            "find_airport",
+            "find_code",
             {"text": "iah"},
-            [
-                {"code": "IAH", "name": "George Bush Intercontinental"},
-                {"code": "IAHX", "name": "IAH Annex"},
-            ],
+            {
+                "airports": [{"code": "IAH", "name": "George Bush Intercontinental"}],
+                "airlines": [],
+            },
         ),
         (
-            "find_airline",
+            "find_code",
+            {"text": "annex"},
+            {"airports": [{"code": "IAHX", "name": "IAH Annex"}], "airlines": []},
+        ),
+        (
+            "find_code",
             {"text": "united"},
-            [{"carrier": "UA", "name": "United Air Lines Inc."}],
+            {"airports": [], "airlines": [{"code": "UA", "name": "United Air Lines Inc."}]},
         ),
         (
-            "get_flight",
+            "lookup_flight",
             {**UA, "carrier": "ua"},
             {
                 "tailnum": "N14228",
@@ -46,10 +51,11 @@ async def session(database: Path) -> AsyncIterator[Session]:
                 "scheduled_hour": 5,
                 "dep_delay": 2,
                 "arr_delay": 11,
+                "next": "plane_details(tailnum) tells more of the plane",
             },
         ),
         (
-            "get_plane",
+            "plane_details",
             {"tailnum": "n14228"},
             {
                 "tailnum": "N14228",
@@ -61,7 +67,7 @@ async def session(database: Path) -> AsyncIterator[Session]:
             },
         ),
         (
-            "get_weather",
+            "weather_at",
             {"origin": "EWR", "month": 1, "day": 1, "hour": 5},
             {
                 "temperature_f": 39.0,
@@ -71,7 +77,7 @@ async def session(database: Path) -> AsyncIterator[Session]:
                 "visibility_miles": None,
             },
         ),
-        ("query", {"sql": "SELECT count(*) AS n FROM flights"}, [{"n": 1}]),
+        ("query_flights", {"sql": "SELECT count(*) AS n FROM flights"}, [{"n": 1}]),
     ],
 )
 async def test_a_read_gives_the_rows_of_the_database(
@@ -83,10 +89,11 @@ async def test_a_read_gives_the_rows_of_the_database(
 @pytest.mark.parametrize(
     ("name", "arguments", "told"),
     [
-        ("get_flight", {**UA, "flight": 1}, "There was no flight UA 1 on 1/1."),
-        ("get_plane", {"tailnum": "X"}, "No plane X is registered; a tail number looks like"),
+        ("lookup_flight", {**UA, "flight": 1}, "There was no flight UA 1 on 1/1."),
+        ("find_code", {"text": "zzz"}, "No airport and no airline has the code or name zzz."),
+        ("plane_details", {"tailnum": "X"}, "No plane X is registered; lookup_flight or"),
         (
-            "get_weather",
+            "weather_at",
             {"origin": "IAH", "month": 1, "day": 1, "hour": 5},
             "There is no weather of IAH on 1/1 at 5:00; airports: EWR, JFK, LGA.",
         ),
@@ -103,19 +110,23 @@ async def test_what_is_not_there_is_told_to_the_model(
 @pytest.mark.parametrize(
     ("sql", "hint"),
     [
-        ("SELECT * FROM planes", "use get_plane and get_weather."),
-        ("DELETE FROM flights", "use get_plane and get_weather."),
-        ("INSERT INTO watchlist VALUES (1, 2, 3, 4, 5, 6)", "use get_plane and get_weather."),
-        ("PRAGMA user_version", "use get_plane and get_weather."),
-        ("SELECT name FROM sqlite_master", "use get_plane and get_weather."),
+        ("SELECT * FROM planes", "plane_details and weather_at know the rest."),
+        ("SELECT * FROM plane_details", "plane_details and weather_at know the rest."),
+        ("DELETE FROM flights", "plane_details and weather_at know the rest."),
+        (
+            "INSERT INTO watchlist VALUES (1, 2, 3, 4, 5, 6)",
+            "plane_details and weather_at know the rest.",
+        ),
+        ("PRAGMA user_version", "plane_details and weather_at know the rest."),
+        ("SELECT name FROM sqlite_master", "plane_details and weather_at know the rest."),
         ("SELECT nope FROM flights", "Correct the statement."),
         ("SELECT 1; SELECT 2", "Correct the statement."),
     ],
 )
-async def test_a_statement_may_read_three_tables_and_nothing_else(
+async def test_a_statement_may_read_one_table_and_nothing_else(
     session: Session, sql: str, hint: str
 ) -> None:
-    result = await session.call("query", {"sql": sql})
+    result = await session.call("query_flights", {"sql": sql})
     assert result.status is Status.ERROR
     assert result.text().endswith(hint)
 
@@ -125,7 +136,7 @@ async def test_a_statement_that_never_ends_is_stopped(
 ) -> None:
     monkeypatch.setattr(tools, "MOST_STEPS", 200_000)
     endless = "WITH RECURSIVE a(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM a) SELECT max(x) FROM a"
-    result = await session.call("query", {"sql": endless})
+    result = await session.call("query_flights", {"sql": endless})
     assert result.text().endswith("The statement takes too long; ask for less.")
 
 
@@ -138,15 +149,21 @@ async def test_the_same_intent_is_written_once(session: Session, database: Path)
     assert rows == [("UA", 1545, "pick up Ana")] * 2
 
 
-def test_a_model_sees_seven_short_contracts_and_never_the_key() -> None:
+async def test_a_flight_that_never_was_is_not_written(session: Session, database: Path) -> None:
+    result = await session.call("watch_flight", {**UA, "flight": 1})
+    assert result.text() == "There was no flight UA 1 on 1/1; nothing was written."
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT count(*) FROM watchlist").fetchone() == (0,)
+
+
+def test_a_model_sees_six_short_contracts_and_never_the_key() -> None:
     seen = {item.tool.name: item.tool.effect.value for item in TOOLS}
     assert seen == {
-        "find_airport": "read",
-        "find_airline": "read",
-        "get_flight": "read",
-        "get_plane": "read",
-        "get_weather": "read",
-        "query": "read",
+        "query_flights": "read",
+        "lookup_flight": "read",
+        "plane_details": "read",
+        "weather_at": "read",
+        "find_code": "read",
         "watch_flight": "idempotent",
     }
     assert all("call" not in item.tool.parameters["properties"] for item in TOOLS)
