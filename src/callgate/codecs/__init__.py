@@ -6,20 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from callgate.codecs.anthropic import Anthropic
-from callgate.codecs.bedrock import Bedrock
-from callgate.codecs.cohere import Cohere
-from callgate.codecs.gemini import Gemini
-from callgate.codecs.gemini_interactions import GeminiInteractions
 from callgate.codecs.json_text import plain
-from callgate.codecs.mistral import Mistral
 from callgate.codecs.names import wire_name, wire_names
-from callgate.codecs.ollama import Ollama
-from callgate.codecs.openai_chat import OpenAIChat
-from callgate.codecs.openai_responses import OpenAIResponses, ToolOptions
 from callgate.codecs.wire import (
     NO_NAMES,
     Codec,
@@ -30,6 +23,17 @@ from callgate.codecs.wire import (
     StreamDecoder,
 )
 from callgate.errors import SettingsError
+
+if TYPE_CHECKING:
+    from callgate.codecs.anthropic import Anthropic
+    from callgate.codecs.bedrock import Bedrock
+    from callgate.codecs.cohere import Cohere
+    from callgate.codecs.gemini import Gemini
+    from callgate.codecs.gemini_interactions import GeminiInteractions
+    from callgate.codecs.mistral import Mistral
+    from callgate.codecs.ollama import Ollama
+    from callgate.codecs.openai_chat import OpenAIChat
+    from callgate.codecs.openai_responses import OpenAIResponses, ToolOptions
 
 __all__ = [
     "NO_NAMES",
@@ -55,20 +59,47 @@ __all__ = [
     "wire_names",
 ]
 
-_CODECS: Mapping[str, Codec] = MappingProxyType(
+# A wire is loaded when it is first asked for: a program speaks one or two of them.
+_MODULES: Mapping[str, str] = MappingProxyType(
     {
-        "openai": OpenAIChat(),
-        "gemini": Gemini(),
-        "gemini_interactions": GeminiInteractions(),
-        "anthropic": Anthropic(),
-        "bedrock": Bedrock(),
-        "openai_responses": OpenAIResponses(),
-        "cohere": Cohere(),
-        "mistral": Mistral(),
-        "ollama": Ollama(),
+        "OpenAIChat": "openai_chat",
+        "Gemini": "gemini",
+        "GeminiInteractions": "gemini_interactions",
+        "Anthropic": "anthropic",
+        "Bedrock": "bedrock",
+        "OpenAIResponses": "openai_responses",
+        "ToolOptions": "openai_responses",
+        "Cohere": "cohere",
+        "Mistral": "mistral",
+        "Ollama": "ollama",
+    }
+)
+_CODECS: Mapping[str, str] = MappingProxyType(
+    {
+        "openai": "OpenAIChat",
+        "gemini": "Gemini",
+        "gemini_interactions": "GeminiInteractions",
+        "anthropic": "Anthropic",
+        "bedrock": "Bedrock",
+        "openai_responses": "OpenAIResponses",
+        "cohere": "Cohere",
+        "mistral": "Mistral",
+        "ollama": "Ollama",
     }
 )
 _ALIASES: Mapping[str, str] = MappingProxyType({"openai_chat": "openai"})
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module of a codec when its class is first asked for."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+@cache
+def _codec(wire: str) -> Codec:
+    return __getattr__(_CODECS[wire])()
 
 
 def by_name(wire: str) -> Codec:
@@ -80,13 +111,13 @@ def by_name(wire: str) -> Codec:
     Raises:
         SettingsError: There is no such wire.
     """
-    codec = _CODECS.get(_ALIASES.get(wire, wire))
-    if codec is None:
+    own = _ALIASES.get(wire, wire)
+    if own not in _CODECS:
         raise SettingsError(
             f"There is no wire {wire!r}; there are: {', '.join(_CODECS)}.",
             details={"got": wire, "allowed": list(_CODECS)},
         )
-    return codec
+    return _codec(own)
 
 
 def detect(response: Any) -> Codec | None:
@@ -99,4 +130,4 @@ def detect(response: Any) -> Codec | None:
     if not isinstance(data, Mapping):
         return None
     fields = cast("Mapping[str, Any]", data)
-    return next((codec for codec in _CODECS.values() if codec.owns(fields)), None)
+    return next((codec for codec in map(_codec, _CODECS) if codec.owns(fields)), None)
