@@ -348,6 +348,30 @@ async def test_an_answer_that_is_not_whole_stops_the_run_and_is_kept(
     assert stands(run) == (RunStatus.STOPPED, reason, "It is")
 
 
+async def test_a_model_that_pauses_is_asked_to_go_on_with_what_it_said() -> None:
+    asked: list[list[str]] = []
+
+    def answer(request: ModelRequest) -> ModelResponse:
+        asked.append([message.text for message in request.messages])
+        return says("found it.")
+
+    model = ScriptedModel([says("I searched and ", stop=StopReason.PAUSED), answer])
+
+    run = await agents.run(Gate([]).session(), "Go", model=model)
+
+    assert stands(run) == (RunStatus.DONE, Reason.ANSWER, "found it.")
+    assert asked == [["Go", "I searched and "]]
+
+
+async def test_a_model_that_pauses_for_ever_comes_to_an_end() -> None:
+    pause = says("...", stop=StopReason.PAUSED)
+    model = ScriptedModel([pause, pause, pause])
+
+    run = await agents.run(Gate([]).session(), "Go", model=model, budget=Budget(turns=2))
+
+    assert (*stands(run)[:2], model.requests) == (RunStatus.STOPPED, Reason.TURNS, 3)
+
+
 async def test_calls_that_were_cut_off_are_answered_with_an_error_and_the_run_goes_on() -> None:
     source = adder()
     cut = replace(calls(ADD, ("add", '{"a": 1, "b": 2')), stop=StopReason.LENGTH)

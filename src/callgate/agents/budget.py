@@ -45,7 +45,7 @@ class Spending:
     """What a run has spent so far, all its legs together; part of the fold over its log.
 
     Attributes:
-        turns: Turns whose calls were answered.
+        turns: Turns whose calls were answered, and pauses of the model.
         calls: Calls that were not refused by the budget.
         refusals: The latest turns in a row in which every call was refused.
         input: Tokens read, cached ones included.

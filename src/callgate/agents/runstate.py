@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 from callgate.agents.budget import Reason, Spending
 from callgate.errors import BudgetError, RefusedError, RunError
-from callgate.messages import Answer, CallPart, Message, ModelResponse
+from callgate.messages import Answer, CallPart, Message, ModelResponse, StopReason
 from callgate.types import SessionState
 
 __all__ = [
@@ -205,6 +205,7 @@ class RunState:
         """Whether the model's latest word is an answer without calls."""
         return (
             self.response is not None
+            and self.response.stop is not StopReason.PAUSED
             and not self.calls
             and self.answer is None
             and self.messages[-1] is self.response.message
@@ -247,6 +248,9 @@ class RunState:
         self.turn = event.turn or self.turn
         self.forced = event.forced
         self.spent.answered(response.usage, event.seconds, event.cost)
+        if response.stop is StopReason.PAUSED and not self.calls:
+            # The model is asked to go on; a provider that pauses for ever must come to an end.
+            self.spent.turns += 1
 
     def _turn_answered(self, event: TurnAnswered) -> None:
         answer = event.answer
