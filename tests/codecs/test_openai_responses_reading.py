@@ -1,6 +1,7 @@
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from callgate.codecs import detect
 from callgate.errors import (
@@ -167,6 +168,28 @@ def test_a_response_that_failed_is_its_error(error: Json | None, kind: type[Mode
 def test_what_cannot_be_read_is_an_error_not_an_empty_answer(response: Any):
     with pytest.raises(ModelStreamError):
         CODEC.decode_response(response)
+
+
+class Search(BaseModel):
+    """An item of an SDK: fields that did not come are None."""
+
+    type: str
+    query: str
+    sources: list[str] | None = None
+
+
+class Sdk(BaseModel):
+    """A response object of an SDK."""
+
+    model: str
+    status: str
+    output: list[Search]
+
+
+def test_what_an_sdk_adds_does_not_go_back():
+    item = {"type": "web_search_call", "query": "tea"}
+    response = Sdk.model_validate({"model": "m", "status": "completed", "output": [item]})
+    assert CODEC.decode_response(response).message.parts == (ours("item", item),)
 
 
 def test_usage_that_cannot_be_read_counts_as_nothing():

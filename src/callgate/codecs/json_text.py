@@ -41,9 +41,15 @@ def read(text: bytes, what: str) -> Any:
 
 
 def plain(response: Any) -> Any:
-    """Return the JSON value of an SDK's response object; anything else as it is."""
+    """Return the JSON value of an SDK's response object; anything else as it is.
+
+    Of a pydantic model only what came: it has a null for every field that did not, and parts that
+    must go back unchanged would go back with them.
+    """
     dump = getattr(response, "model_dump", None)
-    return response if dump is None else dump()
+    if dump is None:
+        return response
+    return dump(exclude_unset=True) if hasattr(response, "model_fields_set") else dump()
 
 
 def object_of(value: Any, what: str) -> dict[str, Any]:
