@@ -189,6 +189,8 @@ NEEDS = closed(a={"type": "string", "minLength": 2}, b={"type": "integer", "defa
 }
 MANY = {"anyOf": [{"type": "integer", "minimum": n} for n in range(65)]}
 
+LONG = "x" * 300
+
 STOPS = [
     # schema, text up to the character that decides, path, what came, what is allowed
     (
@@ -198,7 +200,7 @@ STOPS = [
         "a new property",
         'no property of this name (known: "n")',
     ),
-    (closed(), '{"', '$[""]', "a new property", "no property of this name (known: none)"),
+    (closed(), '{"x', "$.x", "a new property", "no property of this name (known: none)"),
     (
         closed(unit={"type": "string"}),
         '{"unix',
@@ -312,6 +314,27 @@ STOPS = [
         "4",
         "an integer, at most 3",
     ),
+    (
+        closed(a={"anyOf": [{"items": {"type": "string"}}, {"items": {"type": "null"}}]}),
+        '{"a":["b",n',
+        "$.a[1]",
+        "null",
+        "a string",
+    ),
+    (
+        closed(x={"anyOf": [{"maximum": 3}, {"type": "string"}]}),
+        '{"x":4}',
+        "$.x",
+        "4",
+        "a value, at most 3 or a string",
+    ),
+    (
+        closed(**{LONG: {"type": "null"}}),
+        '{"x"',
+        "$.x",
+        "a new property",
+        'no property of this name (known: "' + "x" * 78 + "…)",
+    ),
     (NEEDS, '{"a":"xy","c', "$.c", "a new property", 'no property of this name (known: "a", "b")'),
     (NEEDS, '{"b":2}', "$.a", "nothing", "a string, at least 2 characters"),
     (PETS, '{"pet":{"kind":"co', "$.pet.kind", '"co"', 'one of "cat" or one of "dog"'),
@@ -349,6 +372,17 @@ def test_a_call_is_stopped_at_the_character_that_decides(
         assert type(caught.value) is ArgumentsError
 
 
+UNCLEAR = {"if": {"type": "string"}, "then": {"maxLength": 1}}
+HALF = {"anyOf": [{"type": "integer", "minimum": n} for n in range(40)]}
+EITHER = {
+    "anyOf": [closed(x=UNCLEAR, y={"type": "string"}), closed(x=UNCLEAR, y={"type": "integer"})]
+}
+PARTS = {
+    "anyOf": [
+        closed(a={"type": "integer"}) | {"required": ["a"]},
+        closed(a={"type": "integer"}, b={"type": "null"}) | {"required": ["b"]},
+    ]
+}
 GOES_ON = [
     # What a repair would mend, or what is not followed here.
     (closed(n={"type": "integer"}), '{"n":"5"}'),
@@ -360,7 +394,19 @@ GOES_ON = [
     (closed(a={"type": "array", "items": CAT}), '{"a":{"kind":"dog"}}'),
     (closed(o=CAT), '{"o":"{\\"kind\\""}'),
     (closed(x={"patternProperties": {"^a": {"type": "integer"}}}), '{"x":{"ab":"c"}}'),
-    (closed(x={"if": {"type": "string"}, "then": {"maxLength": 1}}), '{"x":"abc"}'),
+    (closed(x=UNCLEAR), '{"x":"abc"}'),
+    (closed(x={"const": True}), '{"x":true}'),
+    (closed(x={"anyOf": [True, False]}), '{"x":"abc"}'),
+    (closed(x={"allOf": [{"properties": {"y": HALF}}] * 2}), '{"x":{"y":true}}'),
+    ({"anyOf": [closed(x=HALF, y={"const": n}) for n in range(3)]}, '{"x":true,"y":2}'),
+    (closed(a={"items": {"oneOf": [CAT, DOG]}}), '{"a":[{"kind":"dog"},{"kind":"dog"}]}'),
+    (EITHER, '{"x":{"a":[]},"y":5}'),
+    (PARTS, '{"a":1}'),
+    (PARTS, '{"a":1,"b":null}'),
+    (closed(x={"enum": [[1], {"a": 1}, None]}), '{"x":{"a":1}}'),
+    (closed(a={"prefixItems": [CAT, {"type": "string"}]}), '{"a":[{"kind":"cat"},"x"]}'),
+    (closed(**{LONG: {"type": "null"}}), f'{{"{LONG}":null}}'),
+    (closed(a={"type": "string"}), '{"a":"b"} \n'),
     (closed(x=MANY), '{"x":true}'),
     (closed(x={"allOf": [MANY, MANY]}), '{"x":true}'),
     (closed(x={"$schema": "http://json-schema.org/draft-07/schema#", "type": "null"}), '{"x":1}'),

@@ -188,7 +188,8 @@ class Case:
             for value in self._numbers(keyword)
         ]
         kinds = ["integer" if kind == "number" and self._whole else kind for kind in self.kinds]
-        return " or ".join(sorted(map(article, kinds))) + "".join(f", {words}" for words in bounds)
+        types = " or ".join(sorted(map(article, kinds))) if self.kinds < _KINDS else "a value"
+        return types + "".join(f", {words}" for words in bounds)
 
 
 def _object(schema: JsonSchema, keyword: str) -> dict[str, Any]:

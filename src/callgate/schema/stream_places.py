@@ -31,6 +31,10 @@ __all__ = ["Places", "Spot", "State"]
 _MOST = 64
 """Alternatives of one place; a schema with more of them is not judged there."""
 
+_MOST_CHARACTERS, _LONGEST = 20_000, 200
+"""Characters that the names of one object, and one name, may have for their beginnings to be
+judged; larger ones are judged when they are whole."""
+
 _HEAD = 64
 """Characters of a string that are enough to tell whether JSON may stand in it."""
 
@@ -63,6 +67,7 @@ class Spot:
     __slots__ = (
         "_inner",
         "_inside",
+        "_judged",
         "_options",
         "_places",
         "_types",
@@ -81,9 +86,11 @@ class Spot:
         *,
         inner: bool,
         owners: frozenset[int] | None,
+        judged: bool = True,
     ) -> None:
         self._places = places
         self._inner = inner
+        self._judged = judged
         self._inside: dict[str, State | None] | None = None
         self.threads = threads
         self.owners = owners
@@ -159,7 +166,7 @@ class Spot:
         return self._inside
 
     def _enter(self, kind: str) -> State | None:
-        if self._may_wrap(kind):
+        if not self._judged or self._may_wrap(kind):
             return self._places.anything
         threads = [thread for thread in self.threads if kind in thread[1].kinds]
         return State(self._places, threads, array=kind == "array") if threads else None
@@ -213,9 +220,7 @@ class State:
         self.varied = array and self._settled > 0
         self.prefixes: frozenset[str] | None = None
         if not array and all(case.closed for case in cases):
-            self.prefixes = frozenset(
-                name[:end] for name in self.names() for end in range(len(name) + 1)
-            )
+            self.prefixes = _prefixes(self.names())
 
     def names(self) -> list[str]:
         """Return all names that are declared for members, in their order."""
@@ -241,9 +246,7 @@ class State:
         return spot
 
     def keep(self, indices: frozenset[int]) -> State:
-        """Return the state with only these of its cases."""
-        if len(indices) == len(self.threads):
-            return self
+        """Return the state with only these of its cases, which are fewer."""
         if indices not in self._fewer:
             threads = [self.threads[index] for index in sorted(indices)]
             self._fewer[indices] = State(self._places, threads, array=self.array)
@@ -334,7 +337,8 @@ class Places:
         return Spot(self, threads, inner=inner, owners=None if len(owners) == among else owners)
 
     def _unjudged(self, *, inner: bool) -> Spot:
-        return Spot(self, [(0, self._everywhere)], inner=inner, owners=None)
+        threads = [(0, self._everywhere)]
+        return Spot(self, threads, inner=inner, owners=None, judged=False)
 
     def _cases(self, schemas: Sequence[Any]) -> list[Schemas]:
         """Multiply out what schemas that hold together say by references and alternatives."""
@@ -366,6 +370,13 @@ def _is_unclear(schema: JsonSchema) -> bool:
     if "2020-12" not in schema.get("$schema", "2020-12"):
         return True
     return any(is_object(schema.get(keyword)) for keyword in _UNEVALUATED)
+
+
+def _prefixes(names: Sequence[str]) -> frozenset[str] | None:
+    """Return all beginnings of names; None if they are too many to be kept."""
+    if sum(map(len, names)) > _MOST_CHARACTERS or max(map(len, names), default=0) > _LONGEST:
+        return None
+    return frozenset(name[:end] for name in names for end in range(len(name) + 1)) | {""}
 
 
 def _defaults(schema: Any) -> Iterator[str]:
