@@ -187,7 +187,7 @@ def test_server_tools_are_offered_without_any_of_ours():
 # ------------------------------------------------------------------ what people say
 
 
-def test_text_images_files_and_sounds_have_their_places():
+def test_text_images_and_files_have_their_places():
     image = ImagePart(media_type="image/png", data=b"i")
     parts = (
         Text(text="look"),
@@ -196,7 +196,6 @@ def test_text_images_files_and_sounds_have_their_places():
         FilePart(media_type="application/pdf", name="a.pdf", data=b"f"),
         FilePart(media_type="application/pdf", data=b"f"),
         FilePart(media_type="application/pdf", url="https://x.test/a.pdf"),
-        FilePart(media_type="audio/wav", data=b"s"),
         ours("content", {"type": "input_text", "text": "kept"}),
     )
     assert write(Role.USER, *parts) == [
@@ -204,8 +203,12 @@ def test_text_images_files_and_sounds_have_their_places():
             "role": "user",
             "content": [
                 {"type": "input_text", "text": "look"},
-                {"type": "input_image", "image_url": "data:image/png;base64,aQ=="},
-                {"type": "input_image", "image_url": "https://x.test/i.png"},
+                {
+                    "type": "input_image",
+                    "image_url": "data:image/png;base64,aQ==",
+                    "detail": "auto",
+                },
+                {"type": "input_image", "image_url": "https://x.test/i.png", "detail": "auto"},
                 {
                     "type": "input_file",
                     "filename": "a.pdf",
@@ -217,7 +220,6 @@ def test_text_images_files_and_sounds_have_their_places():
                     "file_data": "data:application/pdf;base64,Zg==",
                 },
                 {"type": "input_file", "file_url": "https://x.test/a.pdf"},
-                {"type": "input_audio", "input_audio": {"data": "cw==", "format": "wav"}},
                 {"type": "input_text", "text": "kept"},
             ],
         }
@@ -247,6 +249,7 @@ def test_items_among_what_people_say_stand_where_they_stood():
     [
         (Role.USER, CallPart(id="c", name="add", arguments="{}")),
         (Role.USER, Opaque(wire="openai", model="m", data={"content": {}})),
+        (Role.USER, FilePart(media_type="audio/wav", data=b"s")),
         (Role.TOOL, Text(text="x")),
         (Role.ASSISTANT, ImagePart(media_type="image/png", data=b"i")),
         (Role.ASSISTANT, ours("mystery", 1)),
@@ -283,7 +286,7 @@ def test_a_result_shows_images_and_files_and_says_its_text_once():
             "call_id": "c",
             "output": [
                 {"type": "input_text", "text": "5\nnote"},
-                {"type": "input_image", "image_url": "u"},
+                {"type": "input_image", "image_url": "u", "detail": "auto"},
             ],
         },
         {

@@ -7,7 +7,6 @@ this wire go back as they came, each where it stood: reasoning directly before i
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -25,7 +24,6 @@ __all__ = ["ToolOptions", "write_choice", "write_message", "write_tools"]
 
 Json: TypeAlias = dict[str, Any]
 
-_SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
 _WORDS = frozenset({"auto", "none", "required"})
 _CALL_ID = re.compile(r".{1,64}", re.DOTALL)
 
@@ -181,7 +179,7 @@ def _content_part(part: Part) -> Json:
         case Text():
             return {"type": "input_text", "text": part.text}
         case ImagePart():
-            return {"type": "input_image", "image_url": image_url(part)}
+            return {"type": "input_image", "image_url": image_url(part), "detail": "auto"}
         case FilePart():
             return _file(part)
         case Opaque(wire="openai_responses", data={"content": content}):
@@ -193,11 +191,10 @@ def _content_part(part: Part) -> Json:
 
 
 def _file(part: FilePart) -> Json:
+    if part.media_type.startswith("audio/"):
+        raise ModelRequestError(f"This wire carries no sound ({part.name or part.media_type}).")
     if not part.data:
         return {"type": "input_file", "file_url": part.url}
-    if form := _SOUNDS.get(part.media_type):
-        sound = {"data": b64encode(part.data).decode(), "format": form}
-        return {"type": "input_audio", "input_audio": sound}
     url = data_url(part.media_type, part.data)
     return {"type": "input_file", "filename": part.name or "file", "file_data": url}
 
