@@ -89,6 +89,7 @@ def examine(
     if codec.wire == "gemini":
         sign(drafts, model=model, chart=chart)
     carry(drafts, codec=codec, model=model, chart=chart)
+    drafts = drop_empty(drafts, blank=habit.blank, chart=chart)
     if habit.user_first:
         drafts = _begun(drafts, chart)
     return Treated(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, cast
 
-from callgate.messages import Message, Opaque, Part, Role
+from callgate.messages import CallPart, Message, Opaque, Part, ResultPart, Role
+from callgate.types import Text
 
-__all__ = ["Chart", "Draft", "Fault", "HistoryRepair", "Unit", "taken_apart"]
+__all__ = ["BELONGS_TO", "Chart", "Draft", "Fault", "HistoryRepair", "Unit", "taken_apart"]
 
-_BELONG_TO_NEXT = frozenset({"call", "text", "result"})
-"""Keys of opaque parts that say more about the part that follows; the same on every wire."""
+BELONGS_TO: Mapping[str, type[Part]] = MappingProxyType(
+    {"call": CallPart, "text": Text, "result": ResultPart}
+)
+"""Keys of opaque parts that say more about the part that follows, and what part that must be; the
+same on every wire."""
 
 
 class Fault(StrEnum):
@@ -155,4 +160,4 @@ def _units(parts: Sequence[Part], place: str) -> list[Unit]:
 
 def _belongs_to_next(part: Opaque) -> bool:
     data: Any = part.data
-    return isinstance(data, dict) and not _BELONG_TO_NEXT.isdisjoint(cast("dict[str, Any]", data))
+    return isinstance(data, dict) and not BELONGS_TO.keys().isdisjoint(cast("dict[str, Any]", data))

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import orjson
 
-from callgate.codecs.doctor_drafts import Chart, Draft, Fault, Unit
+from callgate.codecs.doctor_drafts import BELONGS_TO, Chart, Draft, Fault, Unit
 from callgate.codecs.gemini_writing import generation
 from callgate.codecs.json_text import excerpt
 from callgate.codecs.wire import Codec
@@ -34,27 +34,31 @@ _UNSIGNED = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 
 
 def drop_foreign(drafts: Iterable[Draft], *, wire: str, model: str, chart: Chart) -> None:
-    """Leave out what belongs to another wire, or is bound to another model."""
+    """Leave out opaque parts of another wire or model, or about a part that is not there."""
     for draft in drafts:
-        # Only what a model said is bound to it.
-        bound = model if draft.role is Role.ASSISTANT else ""
         kept: list[Unit] = []
         for unit in draft.units:
-            opaque = [part for part in unit.parts if isinstance(part, Opaque)]
-            foreign = [part for part in opaque if _is_foreign(part, wire, bound)]
-            for part in foreign:
-                done = (
-                    f"A part of {part.model or 'any model'} on the wire {part.wire} was left out."
-                )
-                chart.note(unit.place, Fault.FOREIGN_PART, done)
-            if unit.main not in foreign:
+            lost = [part for part in unit.parts if _is_lost(part, unit, wire, model, chart)]
+            if unit.main not in lost:
                 kept.append(unit)
-                unit.about = tuple(part for part in unit.about if part not in foreign)
+                unit.about = tuple(part for part in unit.about if part not in lost)
         draft.units = kept
 
 
-def _is_foreign(part: Opaque, wire: str, model: str) -> bool:
-    return part.wire != wire or bool(model and part.model not in ("", model))
+def _is_lost(part: Part, unit: Unit, wire: str, model: str, chart: Chart) -> bool:
+    if not isinstance(part, Opaque):
+        return False
+    if part.wire != wire or (model and part.model not in ("", model)):
+        done = f"A part of {part.model or 'any model'} on the wire {part.wire} was left out."
+        chart.note(unit.place, Fault.FOREIGN_PART, done)
+        return True
+    if not all(
+        isinstance(unit.main, kind) for name, kind in BELONGS_TO.items() if name in part.data
+    ):
+        done = "A part that says more about another one, which is not there, was left out."
+        chart.note(unit.place, Fault.MISPLACED_PART, done)
+        return True
+    return False
 
 
 def drop_empty(drafts: Iterable[Draft], *, blank: bool, chart: Chart) -> list[Draft]:
@@ -88,14 +92,15 @@ def read_arguments(drafts: Iterable[Draft], *, wire: str, chart: Chart) -> None:
             own = part.echo is not None and part.echo.wire == wire
             if own and isinstance(part.arguments, str):
                 continue  # a tool whose input is free text
-            key = "input" if part.echo is not None else _INVALID
-            text = part.arguments if isinstance(part.arguments, str) else excerpt(part.arguments)
-            unit.main = replace(part, arguments={key: text})
-            chart.note(
-                unit.place,
-                Fault.ARGUMENTS,
-                f"The arguments of the call {part.id}, no JSON object, became the text {key}.",
-            )
+            if part.arguments == "":
+                unit.main = replace(part, arguments="{}")
+                done = f"The call {part.id} without arguments has an empty object now."
+            else:
+                key = "input" if part.echo is not None else _INVALID
+                raw = part.arguments if isinstance(part.arguments, str) else excerpt(part.arguments)
+                unit.main = replace(part, arguments={key: raw})
+                done = f"The arguments of the call {part.id} became the text {key} in an object."
+            chart.note(unit.place, Fault.ARGUMENTS, done)
 
 
 def _is_object(arguments: Any) -> bool:
@@ -103,8 +108,6 @@ def _is_object(arguments: Any) -> bool:
         return True
     if not isinstance(arguments, str):
         return False
-    if not arguments:
-        return True  # no arguments; every wire writes an empty object
     try:
         return isinstance(orjson.loads(arguments), dict)
     except orjson.JSONDecodeError:
@@ -215,9 +218,9 @@ def sign(drafts: Sequence[Draft], *, model: str, chart: Chart) -> None:
 
 
 def carry(drafts: Iterable[Draft], *, codec: Codec, model: str, chart: Chart) -> None:
-    """Tell parts that the wire has no place for as text."""
+    """Tell parts that the wire has no place for as text; opaque ones are left out."""
 
-    def is_carried(role: Role, parts: tuple[Part, ...]) -> bool:
+    def is_carried(role: Role, *parts: Part) -> bool:
         try:
             codec.encode_message(Message(role=role, parts=parts), model=model)
         except ModelRequestError:
@@ -225,13 +228,22 @@ def carry(drafts: Iterable[Draft], *, codec: Codec, model: str, chart: Chart) ->
         return True
 
     for draft in drafts:
-        if is_carried(draft.role, draft.message().parts):
+        if is_carried(draft.role, *draft.message().parts):
             continue
+        kept: list[Unit] = []
         for unit in draft.units:
-            if not is_carried(draft.role, unit.parts):
-                chart.note(unit.place, Fault.NOT_CARRIED, f"{_named(unit.main)} was told as text.")
+            if is_carried(draft.role, *unit.parts):
+                kept.append(unit)
+                continue
+            done = f"{_named(unit.main)} is not carried as it is."
+            chart.note(unit.place, Fault.NOT_CARRIED, done)
+            unit.about = ()
+            if isinstance(unit.main, Opaque):
+                continue
+            if not is_carried(draft.role, unit.main):
                 unit.main = _told(unit.main)
-                unit.about = ()
+            kept.append(unit)
+        draft.units = kept
 
 
 def _told(part: Part) -> Part:

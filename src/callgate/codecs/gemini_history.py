@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from callgate.codecs.gemini_reading import Gathering, Head, read_usage, wired
+from callgate.codecs.gemini_reading import WIRE, Gathering, Head, read_usage, wired
 from callgate.codecs.json_text import excerpt, list_of, object_of, text_of
 from callgate.codecs.wire import NO_NAMES
 from callgate.errors import ModelStreamError
@@ -40,7 +40,7 @@ def read_conversation(
     reading = _Conversation(model, names)
     system = object_of(data.get("systemInstruction"), "systemInstruction")
     if system:
-        reading.messages.append(_message(Role.SYSTEM, reading.said(_parts(system))))
+        reading.messages.append(_message(Role.SYSTEM, _said(_parts(system))))
     for item in list_of(data.get("contents"), "contents"):
         reading.add(object_of(item, "a content"))
     return tuple(reading.messages)
@@ -61,17 +61,11 @@ class _Conversation:
             return
         parts = _parts(content)
         results = [self._result(part["functionResponse"]) for part in parts if _is_result(part)]
-        said = self.said([part for part in parts if not _is_result(part)])
+        said = _said([part for part in parts if not _is_result(part)])
         if results:
             self.messages.append(_message(Role.TOOL, results))
         if said or not results:
             self.messages.append(_message(Role.USER, said))
-
-    def said(self, parts: Sequence[dict[str, Any]]) -> list[Part]:
-        return [_content(part) or self._opaque(part) for part in parts]
-
-    def _opaque(self, part: dict[str, Any]) -> Part:
-        return Opaque(wire="gemini", model=self._model, data={"part": part})
 
     def _answer(self, content: Mapping[str, Any]) -> None:
         # The place in the conversation takes the part of the response's id.
@@ -109,6 +103,15 @@ class _Conversation:
                 self._waiting.remove(call)
                 return call.id
         return call_id
+
+
+def _said(parts: Sequence[dict[str, Any]]) -> list[Part]:
+    return [_content(part) or _opaque(part) for part in parts]
+
+
+def _opaque(part: dict[str, Any]) -> Part:
+    # What people say is bound to no model.
+    return Opaque(wire=WIRE, model="", data={"part": part})
 
 
 def _message(role: Role, parts: Sequence[Part]) -> Message:
