@@ -125,6 +125,7 @@ def test_choice_and_the_parallel_switch(choice: str, parallel: bool, written: ob
         ("claude-mythos-5-2", True),
         ("us.anthropic.claude-opus-5-5-20260901-v1:0", True),
         ("claude-opus-6", True),
+        ("claude-mythos-preview", True),
         ("claude-opus-5", False),
         ("claude-fable-5", False),
         ("claude-sonnet-4-20250514", False),
@@ -145,9 +146,46 @@ def test_a_forced_choice_that_would_be_refused_falls_back_and_says_so(choice: st
     assert NEWEST in note
     assert repr(choice) in note
     assert CODEC.notes(request, model=MODEL) == ()
-    thinking = Anthropic(more={"thinking": {"type": "enabled", "budget_tokens": 1024}})
-    assert "tool_choice" not in thinking.encode_request(request, model=MODEL)
-    assert len(thinking.notes(request, model=MODEL)) == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "taken"),
+    [
+        ("claude-sonnet-4-5", "enabled", False),
+        ("claude-opus-4-6", "adaptive", False),
+        ("claude-opus-4-8", "adaptive", True),
+        ("claude-sonnet-5", "adaptive", True),
+        ("claude-sonnet-5", "disabled", True),
+    ],
+)
+def test_older_models_cannot_be_forced_while_they_think(model: str, thinking: str, taken: bool):
+    codec = Anthropic(more={"thinking": {"type": thinking}})
+    request = ModelRequest(messages=[user("x")], tools=(ADD,), choice="required")
+    assert ("tool_choice" in codec.encode_request(request, model=model)) is taken
+    assert len(codec.notes(request, model=model)) == (0 if taken else 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "taken"),
+    [
+        ("claude-sonnet-4-5", {}, True),
+        ("claude-opus-4-6", {}, True),
+        ("claude-3-5-haiku-latest", {}, True),
+        ("claude-sonnet-4-20250514", {}, True),
+        ("claude-opus-4-6", {"thinking": {"type": "adaptive"}}, False),
+        ("claude-opus-4-7", {}, False),
+        ("claude-haiku-5-5", {}, False),
+        ("claude-mythos-preview", {}, False),
+    ],
+)
+def test_a_temperature_is_sent_to_models_that_take_one(
+    model: str, more: dict[str, Any], taken: bool
+):
+    codec = Anthropic(more=more)
+    request = ModelRequest(messages=[user("x")], temperature=0.0)
+    assert codec.encode_request(request, model=model).get("temperature") == (0.0 if taken else None)
+    notes = codec.notes(request, model=model)
+    assert notes == (() if taken else (f"{model} takes no temperature, here or with thinking.",))
 
 
 def test_no_choice_is_no_wish_that_could_be_refused():

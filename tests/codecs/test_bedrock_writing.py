@@ -117,6 +117,15 @@ def test_no_call_is_wished_by_offering_no_tools_until_there_were_calls():
     assert note.startswith("This wire cannot forbid calls")
 
 
+def test_a_thinking_model_is_neither_forced_nor_given_a_temperature():
+    codec = Bedrock(more={"additionalModelRequestFields": {"thinking": {"type": "enabled"}}})
+    request = ModelRequest(messages=[user("x")], tools=(ADD,), choice="add", temperature=0.1)
+    written = codec.encode_request(request, model=MODEL)
+    assert "toolChoice" not in written["toolConfig"]
+    assert "inferenceConfig" not in written
+    assert len(codec.notes(request, model=MODEL)) == 2
+
+
 def test_what_cannot_be_done_as_asked_is_told():
     request = ModelRequest(
         messages=[user("x"), system("later")],

@@ -15,7 +15,7 @@ from callgate.codecs.anthropic_errors import read_error
 from callgate.codecs.anthropic_reading import WIRE, read_response
 from callgate.codecs.anthropic_stream import MessagesDecoder
 from callgate.codecs.anthropic_writing import is_result, write_choice, write_message, write_tool
-from callgate.codecs.claude import refuses_forced_choice
+from callgate.codecs.claude import refuses_forced_choice, refuses_temperature, thinking_of
 from callgate.codecs.encoder import ConversationEncoder, dumped, fields
 from callgate.codecs.sse import EventStream
 from callgate.codecs.turns import Turns, arranged
@@ -25,8 +25,6 @@ from callgate.messages import Message, ModelRequest, ModelResponse
 from callgate.types import Tool
 
 __all__ = ["Anthropic"]
-
-_THINKS = frozenset({"enabled", "adaptive"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +101,8 @@ class Anthropic:
                 f"{model} refuses a forced tool choice, here or with thinking: "
                 f"it is left to choose itself instead of {request.choice!r}."
             )
+        if request.temperature is not None and not self._samples(request, model):
+            found.append(f"{model} takes no temperature, here or with thinking.")
         if request.seed is not None:
             found.append("This wire has no seed: answers are not repeatable.")
         wiring = self._wiring(model)
@@ -150,11 +150,13 @@ class Anthropic:
 
     def _choice(self, choice: str, model: str) -> str:
         """Return the choice that the model accepts."""
-        thinking: Any = self.more.get("thinking") or {}
-        if choice in ("auto", "none"):
+        if choice == "none" or not refuses_forced_choice(model, thinking_of(self.more)):
             return choice
-        refused = refuses_forced_choice(model) or thinking.get("type") in _THINKS
-        return "auto" if refused else choice
+        return "auto"
+
+    def _samples(self, request: ModelRequest, model: str) -> bool:
+        refused = refuses_temperature(model, thinking_of(self.more))
+        return request.temperature is not None and not refused
 
     def _options(
         self, request: ModelRequest, state: Turns, *, model: str, stream: bool
@@ -166,7 +168,7 @@ class Anthropic:
             options["stream"] = True
         if state.system:
             options["system"] = list(state.system)
-        if request.temperature is not None:
+        if self._samples(request, model):
             options["temperature"] = request.temperature
         if request.tools:
             choice = self._choice(request.choice, model)

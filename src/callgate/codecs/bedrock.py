@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from callgate.codecs.bedrock_errors import read_error
@@ -22,7 +22,7 @@ from callgate.codecs.bedrock_writing import (
     write_message,
     write_tool,
 )
-from callgate.codecs.claude import refuses_forced_choice
+from callgate.codecs.claude import refuses_forced_choice, refuses_temperature, thinking_of
 from callgate.codecs.encoder import ConversationEncoder, dumped, fields
 from callgate.codecs.turns import Turns, arranged
 from callgate.codecs.wire import NO_NAMES
@@ -93,10 +93,10 @@ class Bedrock:
         """
         wiring = self._wiring(model)
         items, state = wiring.write(request.messages, wiring.start)
-        body = {"messages": items + wiring.waiting(state)} | self._options(request, state)
+        body = {"messages": items + wiring.waiting(state)} | wiring.options(request, state)
         tools = wiring.tools(request.tools)
         if tools and _offers(request):
-            body["toolConfig"] = {"tools": tools} | _choice(request, model)
+            body["toolConfig"] = {"tools": tools} | wiring.choice(request)
         return body
 
     def notes(self, request: ModelRequest, *, model: str) -> tuple[str, ...]:
@@ -109,13 +109,15 @@ class Bedrock:
         wiring = self._wiring(model)
         if request.tools and request.choice == "none" and _offers(request):
             found.append("This wire cannot forbid calls once there were some: tools are offered.")
-        elif request.tools and _forces(request) and refuses_forced_choice(model):
+        elif request.tools and _forces(request) and not wiring.choice(request):
             found.append(
-                f"{model} refuses a forced tool choice: it is left to choose itself instead of "
-                f"{request.choice!r}."
+                f"{model} refuses a forced tool choice, here or with thinking: "
+                f"it is left to choose itself instead of {request.choice!r}."
             )
         if request.tools and not request.parallel:
             found.append("This wire cannot forbid several calls in one message.")
+        if request.temperature is not None and not wiring.samples(request):
+            found.append(f"{model} takes no temperature, here or with thinking.")
         if request.seed is not None:
             found.append("This wire has no seed: answers are not repeatable.")
         if wiring.write(request.messages, wiring.start)[1].late:
@@ -154,18 +156,8 @@ class Bedrock:
 
     def _wiring(self, model: str) -> ConverseWiring:
         return ConverseWiring(
-            model=model, options=self._options, definitions=self.encode_tools, cache=self.cache
+            model=model, more=self.more, definitions=self.encode_tools, cache=self.cache
         )
-
-    def _options(self, request: ModelRequest, state: Turns) -> dict[str, Any]:
-        options: dict[str, Any] = {}
-        if state.system:
-            mark = (_CACHE_POINT,) if self.cache else ()
-            options["system"] = [*state.system, *mark]
-        wishes = {"maxTokens": request.max_tokens, "temperature": request.temperature}
-        if config := {name: value for name, value in wishes.items() if value is not None}:
-            options["inferenceConfig"] = config
-        return options | dict(self.more)
 
 
 def _forces(request: ModelRequest) -> bool:
@@ -181,26 +173,19 @@ def _offers(request: ModelRequest) -> bool:
     )
 
 
-def _choice(request: ModelRequest, model: str) -> dict[str, Any]:
-    """Return `toolChoice`, where it is not the provider's own."""
-    if not request.tools or not _forces(request) or refuses_forced_choice(model):
-        return {}
-    return {"toolChoice": write_choice(request.choice)}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConverseWiring:
     """How requests to one model are written; see `Wiring`.
 
     Attributes:
         model: The model that is asked.
-        options: Makes the fields of a request beside messages and tools.
+        more: Fields of every request.
         definitions: Makes the definitions of tools.
         cache: Whether to mark the end of the conversation.
     """
 
     model: str
-    options: Callable[[ModelRequest, Turns], dict[str, Any]]
+    more: Mapping[str, Any]
     definitions: Callable[[Sequence[Tool]], list[dict[str, Any]]]
     cache: bool
 
@@ -235,5 +220,37 @@ class ConverseWiring:
         server_tools = () if tools else self.definitions(())
         if (tools or server_tools) and _offers(request):
             parts += (b',"toolConfig":{"tools":', tools or dumped(server_tools))
-            parts += (fields(_choice(request, self.model)), b"}")
+            parts += (fields(self.choice(request)), b"}")
         return b"".join((*parts, b"}"))
+
+    def options(self, request: ModelRequest, state: Turns) -> dict[str, Any]:
+        """Return the fields of a request beside messages and tools."""
+        options: dict[str, Any] = {}
+        if state.system:
+            mark = (_CACHE_POINT,) if self.cache else ()
+            options["system"] = [*state.system, *mark]
+        config: dict[str, Any] = {}
+        if request.max_tokens is not None:
+            config["maxTokens"] = request.max_tokens
+        if self.samples(request):
+            config["temperature"] = request.temperature
+        if config:
+            options["inferenceConfig"] = config
+        return options | dict(self.more)
+
+    def samples(self, request: ModelRequest) -> bool:
+        """Whether a request has a temperature that the model takes."""
+        return request.temperature is not None and not refuses_temperature(
+            self.model, self._thinking()
+        )
+
+    def choice(self, request: ModelRequest) -> dict[str, Any]:
+        """Return `toolChoice`, where the model takes one and it is not its own."""
+        refused = refuses_forced_choice(self.model, self._thinking())
+        if not request.tools or not _forces(request) or refused:
+            return {}
+        return {"toolChoice": write_choice(request.choice)}
+
+    def _thinking(self) -> str:
+        fields: Any = self.more.get("additionalModelRequestFields")
+        return thinking_of(cast("dict[str, Any]", fields)) if isinstance(fields, dict) else ""
