@@ -1,11 +1,12 @@
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.codecs import Noting, OpenAIResponses, ToolOptions, by_name, stored
+from callgate.codecs import Frame, Noting, OpenAIResponses, ToolOptions, by_name, stored
 from callgate.errors import ModelRequestError
 from callgate.messages import (
     CallPart,
@@ -13,6 +14,7 @@ from callgate.messages import (
     ModelRequest,
     Opaque,
     Part,
+    ResponseDone,
     ResultPart,
     Role,
 )
@@ -353,6 +355,30 @@ def test_calls_are_written_with_what_belongs_to_them():
         plain,
     ]
     assert said(*parts, model="other") == [{**call, "namespace": "crm"}, custom, plain]
+
+
+def test_freeform_text_is_the_parameter_that_a_tool_names_for_it():
+    options = ToolOptions(freeform={"type": "text"}, parameter="query")
+    codec = OpenAIResponses(options={"write.sql": options})
+    names = {"w": "write.sql"}
+    item = {"type": "custom_tool_call", "call_id": "c", "name": "w", "input": "SELECT 1"}
+    plain = {"type": "function_call", "call_id": "d", "name": "w", "arguments": "{}"}
+    named = plain | {"call_id": "e", "namespace": "crm"}
+    response = {"model": "m", "status": "completed", "output": [item, plain, named]}
+    message = codec.decode_response(response, names=names).message
+    assert [call.arguments for call in message.calls] == [{"query": "SELECT 1"}, "{}", "{}"]
+    done = orjson.dumps({"type": "response.completed", "response": response})
+    end = codec.decoder(names=names).feed(Frame("", done))[-1]
+    assert isinstance(end, ResponseDone)
+    assert end.response.message.calls == message.calls
+    custom, *_ = codec.encode_message(message)
+    assert custom["input"] == "SELECT 1"
+
+
+@pytest.mark.parametrize("arguments", [{}, {"a": 1}, {"a": "x", "b": "y"}])
+def test_arguments_that_are_no_text_are_written_as_json_on_a_freeform_call(arguments: Json):
+    call = CallPart(id="c", name="sql", arguments=arguments, echo=echo(type="custom_tool_call"))
+    assert json.loads(said(call)[0]["input"]) == arguments
 
 
 def test_a_message_keeps_its_id_its_phase_and_what_stands_beside_its_texts():

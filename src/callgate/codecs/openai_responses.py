@@ -108,7 +108,7 @@ class OpenAIResponses:
         Raises:
             ModelError: It is an error of the provider, or not readable.
         """
-        return read_response(response, model=model, names=names)
+        return read_response(response, model=model, names=names, inputs=self._inputs)
 
     def framer(self) -> EventStream:
         """Return what cuts a stream into frames."""
@@ -116,11 +116,15 @@ class OpenAIResponses:
 
     def decoder(self, *, model: str = "", names: Mapping[str, str] = NO_NAMES) -> ResponsesDecoder:
         """Return a reader for one streamed response."""
-        return ResponsesDecoder(model=model, names=names)
+        return ResponsesDecoder(model=model, names=names, inputs=self._inputs)
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ModelError:
         """Read the answer to a request that was refused."""
         return read_error(status, headers, body)
+
+    @property
+    def _inputs(self) -> dict[str, str]:
+        return {name: one.parameter for name, one in self.options.items() if one.parameter}
 
     def _wiring(self, model: str) -> ChatWiring:
         return ChatWiring(

@@ -17,6 +17,8 @@ What must come back with the result of a call (its kind and its caller) stands i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, cast
 
 from callgate.codecs.json_text import (
@@ -44,7 +46,7 @@ from callgate.messages import (
 )
 from callgate.types import Text
 
-__all__ = ["CALLS", "WIRE", "assemble", "head_of", "read_response", "texts_of"]
+__all__ = ["CALLS", "NO_INPUTS", "WIRE", "assemble", "head_of", "read_response", "texts_of"]
 
 WIRE = "openai_responses"
 
@@ -57,15 +59,29 @@ _OWN_MESSAGE_FIELDS = frozenset({"type", "role", "content"})
 _FINISHED = ("", "completed")
 
 
+NO_INPUTS: Mapping[str, str] = MappingProxyType({})
+"""No tool takes freeform text."""
+
+
 def head_of(data: Mapping[str, Any], model: str, names: Mapping[str, str]) -> Head:
     """Return what a response says about itself."""
     return Head.of({**data, "created": data.get("created_at")}, model, names, WIRE)
 
 
 def read_response(
-    response: Any, *, model: str = "", names: Mapping[str, str] = NO_NAMES
+    response: Any,
+    *,
+    model: str = "",
+    names: Mapping[str, str] = NO_NAMES,
+    inputs: Mapping[str, str] = NO_INPUTS,
 ) -> ModelResponse:
     """Read a whole response; see `Codec.decode_response`.
+
+    Args:
+        response: A JSON object, or an SDK's object.
+        model: The model that was asked.
+        names: Our names of tools by the wire's names.
+        inputs: By our name of a tool, the parameter that the text of a freeform call is.
 
     Raises:
         ModelError: It is an error of the provider, or not readable.
@@ -74,13 +90,15 @@ def read_response(
     if "output" not in data and not data.get("error"):
         raise ModelStreamError("The response has no output.", details={"data": excerpt(data)})
     items = (object_of(item, "an item") for item in list_of(data.get("output"), "output"))
-    return assemble(head_of(data, model, names), data, items)
+    return assemble(head_of(data, model, names), data, items, inputs=inputs)
 
 
 def assemble(
     head: Head,
     data: Mapping[str, Any],
     items: Iterable[Mapping[str, Any]],
+    *,
+    inputs: Mapping[str, str] = NO_INPUTS,
     more: Iterable[Part] = (),
 ) -> ModelResponse:
     """Make a response of its items.
@@ -89,6 +107,7 @@ def assemble(
         head: What the response says about itself.
         data: The response, for its status, its error and its usage.
         items: The items of its output, in order.
+        inputs: By our name of a tool, the parameter that the text of a freeform call is.
         more: Parts that stand after those of the items.
 
     Raises:
@@ -100,6 +119,7 @@ def assemble(
     parts: list[Part] = []
     for place, item in enumerate(items):
         parts += _item(head, place, item, finished=status in _FINISHED)
+    parts = [_with_parameter(part, inputs) for part in parts]
     parts += more
     return ModelResponse(
         message=Message(role=Role.ASSISTANT, parts=tuple(parts)),
@@ -166,6 +186,15 @@ def _call(head: Head, place: int, item: Mapping[str, Any], *, finished: bool) ->
         truncated=status == "incomplete" or not (finished or status == "completed"),
         echo=_echo(head, item),
     )
+
+
+def _with_parameter(part: Part, inputs: Mapping[str, str]) -> Part:
+    """Return a freeform call with its text as the parameter of our tool, if it is known."""
+    if not (isinstance(part, CallPart) and part.name in inputs and part.echo):
+        return part
+    if part.echo.data.get("type") != "custom_tool_call":
+        return part
+    return replace(part, arguments={inputs[part.name]: part.arguments})
 
 
 def _call_id(item: Mapping[str, Any]) -> str:

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from callgate.codecs.json_text import list_of, object_of, read, text_of
-from callgate.codecs.openai_chat_reading import Head
 from callgate.codecs.openai_errors import error_in_stream
-from callgate.codecs.openai_responses_reading import CALLS, assemble, head_of, texts_of
+from callgate.codecs.openai_responses_reading import CALLS, NO_INPUTS, assemble, head_of, texts_of
 from callgate.codecs.wire import NO_NAMES, Frame
 from callgate.errors import ModelError, ModelStreamError
 from callgate.messages import CallDelta, ModelEvent, ResponseDone, TextDelta
@@ -96,13 +95,21 @@ def _checked(value: Any) -> dict[str, Any]:
 class ResponsesDecoder:
     """Reads one streamed response; see `StreamDecoder`."""
 
-    def __init__(self, *, model: str = "", names: Mapping[str, str] = NO_NAMES) -> None:
+    def __init__(
+        self,
+        *,
+        model: str = "",
+        names: Mapping[str, str] = NO_NAMES,
+        inputs: Mapping[str, str] = NO_INPUTS,
+    ) -> None:
         """Start before the first frame.
 
         Args:
             model: The model that was asked.
             names: Our names of tools by the wire's names.
+            inputs: By our name of a tool, the parameter that the text of a freeform call is.
         """
+        self._inputs = inputs
         self._model = model
         self._names = names
         self._items: list[_Item] = []
@@ -243,9 +250,8 @@ class ResponsesDecoder:
                 events += self._finish(self._item({"output_index": index}), item)
         head = head_of(response, self._model, self._names)
         in_order = sorted(self._items, key=lambda item: item.place)
-        done = assemble(head, response, [item.best() for item in in_order], self._kept(head))
+        items = [item.best() for item in in_order]
+        more = [head.opaque("event", event) for event in self._strange]
+        done = assemble(head, response, items, inputs=self._inputs, more=more)
         self._done = True
         return [*events, ResponseDone(response=done)]
-
-    def _kept(self, head: Head) -> list[Any]:
-        return [head.opaque("event", event) for event in self._strange]

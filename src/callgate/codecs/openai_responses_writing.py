@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from callgate.codecs.block_calls import wire_id
 from callgate.codecs.encoder import dumped
@@ -41,6 +41,8 @@ class ToolOptions:
         unattended: Whether the model goes on without waiting for the result (`async`).
         freeform: The `format` of a custom tool, whose input is text instead of JSON; None for a
             tool with arguments.
+        parameter: The parameter of our tool that the freeform text is. Empty leaves the text as it
+            is, which is no object of arguments. The pieces of a stream are the bare text.
     """
 
     strict: bool = False
@@ -49,6 +51,7 @@ class ToolOptions:
     callers: tuple[str, ...] = ()
     unattended: bool = False
     freeform: Mapping[str, Any] | None = None
+    parameter: str = ""
 
 
 _PLAIN = ToolOptions()
@@ -223,6 +226,15 @@ def _output(part: ResultPart) -> Any:
 # --- what the model said --------------------------------------------------------------------
 
 
+def _input(arguments: Any) -> Any:
+    """Return the text of a freeform call, which may stand in the one parameter of our tool."""
+    if not isinstance(arguments, dict):
+        return arguments
+    fields = cast("dict[str, Any]", arguments)
+    values = list(fields.values())
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else fields
+
+
 class _Assistant:
     """Puts the parts of an assistant message back into the items they came from."""
 
@@ -267,8 +279,8 @@ class _Assistant:
         kind = echoed.pop("type", "function_call")
         if part.echo and not _is_ours(part.echo, self._model):
             echoed.pop("caller", None)
-        text = part.arguments if isinstance(part.arguments, str) else dumped(part.arguments)
-        given = text if isinstance(text, str) else text.decode()
+        given = _input(part.arguments) if kind == "custom_tool_call" else part.arguments
+        given = given if isinstance(given, str) else dumped(given).decode()
         call = {"type": kind, "call_id": wire_id(part.id, _CALL_ID)}
         call |= {"name": wire_name(part.name), CALLS[kind]: given}
         self._items.append({**call, **self._for_next_call, **echoed})
