@@ -209,7 +209,7 @@ def _written(messages: Sequence[Message], model: str, system: System) -> tuple[l
                 steps.append({"type": "user_input", "content": content})
             case Role.TOOL:
                 steps += [_result(part) for part in message.parts]
-            case Role.ASSISTANT:
+            case _:
                 answer = _Answer(model)
                 for part in message.parts:
                     answer.add(part)
