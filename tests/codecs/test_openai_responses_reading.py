@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from callgate.codecs import detect
+from callgate.codecs import Frame, detect
 from callgate.errors import (
     ModelError,
     ModelRequestError,
@@ -201,3 +201,11 @@ def test_a_response_is_recognised_by_what_it_says_or_holds(response: Json):
     found = detect(response)
     assert found is not None
     assert found.wire == "openai_responses"
+
+
+def test_a_refused_request_is_read_and_a_stream_is_cut_into_events():
+    body = b'{"error":{"message":"no such model","code":"model_not_found"}}'
+    error = CODEC.decode_error(400, {"x-request-id": "req_1"}, body)
+    assert type(error) is ModelRequestError
+    assert error.details["request_id"] == "req_1"
+    assert CODEC.framer().feed(b"event: error\ndata: {}\n\n") == [Frame("error", b"{}")]
