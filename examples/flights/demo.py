@@ -26,10 +26,32 @@ SYSTEM = (
     "The tools know the flights that left New York City (EWR, JFK, LGA) in 2013. Answer in one "
     "short sentence that states what the tools returned. If no tool can tell, say that you cannot."
 )
-BUDGET = Budget(turns=8, calls=16, seconds=90.0)
 # A local model is made repeatable; the newest hosted ones refuse these settings.
 LOCAL = Options(temperature=0.0, seed=7, max_tokens=400)
 HOSTED = Options()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimits:
+    """Seconds.
+
+    Attributes:
+        question: For one question.
+        begin: After this time no further question is begun.
+    """
+
+    question: float
+    begin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked: a model with tools behind a gate, and for how many seconds at most."""
+
+    gate: Gate
+    calls: CallList
+    model: Model
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +84,11 @@ class Outcome:
 
 
 async def ask_all(
-    questions: Sequence[Question], model: Model, database: Path, console: Console, seconds: float
+    questions: Sequence[Question],
+    model: Model,
+    database: Path,
+    console: Console,
+    time_limits: TimeLimits,
 ) -> tuple[Outcome, ...]:
     """Ask every question in a session of its own, until the time is up.
 
@@ -71,7 +97,7 @@ async def ask_all(
         model: The model.
         database: The flight database; its watch list is emptied before each question.
         console: Where calls and verdicts are shown.
-        seconds: No further question is begun after this time.
+        time_limits: For one question and for all.
     """
     calls = CallList()
     gate = Gate(TOOLS, listeners=(CallScreen(console), calls))
@@ -79,40 +105,39 @@ async def ask_all(
     begun = time.perf_counter()
     try:
         for number, question in enumerate(questions, 1):
-            if time.perf_counter() - begun > seconds:
+            if time.perf_counter() - begun > time_limits.begin:
                 rest = ", ".join(question.id for question in questions[number - 1 :])
                 console.print(Text(f"time is up; not asked: {rest}", style="bold yellow"))
                 break
             head = f"\n{number}/{len(questions)} {question.kind}  "
             console.print(Text.assemble((head, "dim"), (question.ask, "bold")))
             calls.calls.clear()
-            outcomes.append(await ask(question, gate, calls, model, database))
+            asked = Asked(gate=gate, calls=calls, model=model, seconds=time_limits.question)
+            outcomes.append(await ask(question, asked, database))
             show(outcomes[-1], console)
     finally:
         await gate.close()
     return tuple(outcomes)
 
 
-async def ask(
-    question: Question, gate: Gate, calls: CallList, model: Model, database: Path
-) -> Outcome:
+async def ask(question: Question, asked: Asked, database: Path) -> Outcome:
     """Ask one question and judge the answer."""
     with closing(sqlite3.connect(database)) as connection:
         with connection:
             connection.execute("DELETE FROM watchlist")
         begun = time.perf_counter()
         done = await run(
-            gate.session(id=question.id),
+            asked.gate.session(id=question.id),
             question.ask,
-            model=model,
+            model=asked.model,
             system=SYSTEM,
-            budget=BUDGET,
-            options=LOCAL if model.name.startswith("local:") else HOSTED,
+            budget=Budget(turns=8, calls=16, seconds=asked.seconds),
+            options=LOCAL if asked.model.name.startswith("local:") else HOSTED,
         )
         seconds = time.perf_counter() - begun
         verdict = judge(question, done.answer, connection)
     return Outcome(
-        question=question, run=done, verdict=verdict, calls=list(calls.calls), seconds=seconds
+        question=question, run=done, verdict=verdict, calls=list(asked.calls.calls), seconds=seconds
     )
 
 

@@ -53,25 +53,32 @@ def one(sql: str, values: Sequence[Any], missing: str) -> dict[str, Any]:
 
 
 @tool(effect="read", examples=[{"text": "BOS"}])
-def find_code(text: str) -> dict[str, Any]:
-    """Find airports and airlines by their code or name.
+def find_airport(text: str) -> list[dict[str, Any]]:
+    """Find an airport by its code or a part of its name.
 
     Args:
-        text: A code, or a part of a name.
+        text: Code or part of the name.
     """
     code, part = text.upper(), f"%{text}%"
-    airports = rows(
+    # Three letters stand in many names, so a code that exists is taken for a code only.
+    return rows(
         "SELECT faa AS code, name FROM airports WHERE faa = ?1 OR (name LIKE ?2 AND NOT EXISTS "
         "(SELECT 1 FROM airports WHERE faa = ?1))",
         (code, part),
     )
-    airlines = rows(
-        "SELECT carrier AS code, name FROM airlines WHERE carrier = ?1 OR name LIKE ?2",
-        (code, part),
+
+
+@tool(effect="read", examples=[{"text": "WN"}])
+def find_airline(text: str) -> list[dict[str, Any]]:
+    """Find an airline by its carrier code or a part of its name.
+
+    Args:
+        text: Code or part of the name.
+    """
+    return rows(
+        "SELECT carrier, name FROM airlines WHERE carrier = ? OR name LIKE ?",
+        (text.upper(), f"%{text}%"),
     )
-    if not (airports or airlines):
-        raise ToolFailedError(f"No airport and no airline has the code or name {text}.")
-    return {"airports": airports, "airlines": airlines}
 
 
 @tool(effect="read")
@@ -201,4 +208,12 @@ def watch_flight(
     return {"watching": f"{carrier.upper()} {flight} on {month}/{day}", "note": note}
 
 
-TOOLS = (query_flights, lookup_flight, plane_details, weather_at, find_code, watch_flight)
+TOOLS = (
+    query_flights,
+    lookup_flight,
+    plane_details,
+    weather_at,
+    find_airport,
+    find_airline,
+    watch_flight,
+)

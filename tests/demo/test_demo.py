@@ -26,6 +26,8 @@ WATCH = Question(
 )
 FARE = Question(id="fare", kind="none", ask="What does it cost?", check="none")
 
+PATIENT = demo.TimeLimits(question=100.0, begin=100.0)
+HURRIED = demo.TimeLimits(question=100.0, begin=-1.0)
 UA = {"carrier": "UA", "flight": "1545", "month": 1, "day": 1}
 
 
@@ -46,7 +48,7 @@ def script() -> ScriptedModel:
 async def test_the_demo_shows_calls_answer_truth_and_verdict(database: Path) -> None:
     shown = StringIO()
     console = Console(file=shown, width=200, highlight=False, soft_wrap=True)
-    outcomes = await demo.ask_all((MAKER, WATCH, FARE), script(), database, console, 100.0)
+    outcomes = await demo.ask_all((MAKER, WATCH, FARE), script(), database, console, PATIENT)
     demo.show_table(outcomes, "scripted", console)
     assert [outcome.verdict.right for outcome in outcomes] == [True, True, False]
     assert [outcome.marks for outcome in outcomes] == [
@@ -66,7 +68,7 @@ async def test_the_demo_shows_calls_answer_truth_and_verdict(database: Path) -> 
 
 async def test_the_summary_is_one_json_value_with_every_call(database: Path) -> None:
     console = Console(file=StringIO())
-    outcomes = await demo.ask_all((MAKER,), script(), database, console, 100.0)
+    outcomes = await demo.ask_all((MAKER,), script(), database, console, PATIENT)
     told = json.loads(json.dumps(demo.summary(outcomes, "scripted")))
     assert (told["right"], told["asked"], told["model"]) == (1, 1, "scripted")
     (question,) = told["questions"]
@@ -77,7 +79,7 @@ async def test_the_summary_is_one_json_value_with_every_call(database: Path) -> 
 async def test_when_the_time_is_up_the_rest_is_named_and_not_asked(database: Path) -> None:
     shown = StringIO()
     console = Console(file=shown, width=200)
-    outcomes = await demo.ask_all((MAKER, FARE), script(), database, console, -1.0)
+    outcomes = await demo.ask_all((MAKER, FARE), script(), database, console, HURRIED)
     assert outcomes == ()
     assert shown.getvalue() == "time is up; not asked: maker, fare\n"
 
@@ -85,7 +87,7 @@ async def test_when_the_time_is_up_the_rest_is_named_and_not_asked(database: Pat
 async def test_a_run_without_an_answer_tells_why(database: Path) -> None:
     shown = StringIO()
     console = Console(file=shown, width=200)
-    await demo.ask_all((FARE,), ScriptedModel([]), database, console, 100.0)
+    await demo.ask_all((FARE,), ScriptedModel([]), database, console, PATIENT)
     assert "answer  (model: The script ends after 0 answers." in shown.getvalue()
 
 

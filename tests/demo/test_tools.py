@@ -24,22 +24,16 @@ async def session(database: Path) -> AsyncIterator[Session]:
     ("name", "arguments", "value"),
     [
         (
-            "find_code",
+            "find_airport",
             {"text": "iah"},
-            {
-                "airports": [{"code": "IAH", "name": "George Bush Intercontinental"}],
-                "airlines": [],
-            },
+            [{"code": "IAH", "name": "George Bush Intercontinental"}],
         ),
+        ("find_airport", {"text": "annex"}, [{"code": "IAHX", "name": "IAH Annex"}]),
+        ("find_airport", {"text": "zzz"}, []),
         (
-            "find_code",
-            {"text": "annex"},
-            {"airports": [{"code": "IAHX", "name": "IAH Annex"}], "airlines": []},
-        ),
-        (
-            "find_code",
+            "find_airline",
             {"text": "united"},
-            {"airports": [], "airlines": [{"code": "UA", "name": "United Air Lines Inc."}]},
+            [{"carrier": "UA", "name": "United Air Lines Inc."}],
         ),
         (
             "lookup_flight",
@@ -90,7 +84,6 @@ async def test_a_read_gives_the_rows_of_the_database(
     ("name", "arguments", "told"),
     [
         ("lookup_flight", {**UA, "flight": 1}, "There was no flight UA 1 on 1/1."),
-        ("find_code", {"text": "zzz"}, "No airport and no airline has the code or name zzz."),
         ("plane_details", {"tailnum": "X"}, "No plane X is registered; lookup_flight or"),
         (
             "weather_at",
@@ -156,14 +149,15 @@ async def test_a_flight_that_never_was_is_not_written(session: Session, database
         assert connection.execute("SELECT count(*) FROM watchlist").fetchone() == (0,)
 
 
-def test_a_model_sees_six_short_contracts_and_never_the_key() -> None:
+def test_a_model_sees_seven_short_contracts_and_never_the_key() -> None:
     seen = {item.tool.name: item.tool.effect.value for item in TOOLS}
     assert seen == {
         "query_flights": "read",
         "lookup_flight": "read",
         "plane_details": "read",
         "weather_at": "read",
-        "find_code": "read",
+        "find_airport": "read",
+        "find_airline": "read",
         "watch_flight": "idempotent",
     }
     assert all("call" not in item.tool.parameters["properties"] for item in TOOLS)
