@@ -11,6 +11,7 @@ from callgate.errors import (
     ArgumentsError,
     DefinitionError,
     MalformedArgumentsError,
+    MisuseError,
     UnknownToolError,
 )
 from callgate.schema.check import Checker
@@ -395,6 +396,7 @@ GOES_ON = [
     (closed(o=CAT), '{"o":"{\\"kind\\""}'),
     (closed(x={"patternProperties": {"^a": {"type": "integer"}}}), '{"x":{"ab":"c"}}'),
     (closed(x=UNCLEAR), '{"x":"abc"}'),
+    (closed(x=UNCLEAR), '{"x":[[],{"y":[1,{}]}]}'),
     (closed(x={"const": True}), '{"x":true}'),
     (closed(x={"anyOf": [True, False]}), '{"x":"abc"}'),
     (closed(x={"allOf": [{"properties": {"y": HALF}}] * 2}), '{"x":{"y":true}}'),
@@ -487,6 +489,8 @@ def test_a_name_is_stopped_as_soon_as_no_offered_name_begins_so():
     with pytest.raises(UnknownToolError) as long:
         judge.call("x" * 1_000_000)
     assert len(long.value.message) < 200
+    with pytest.raises(UnknownToolError, match=r'begins with "se\?"\.'):
+        judge.call("se\ud800")
 
 
 def test_a_call_arrives_with_its_name_in_pieces():
@@ -499,6 +503,23 @@ def test_a_call_arrives_with_its_name_in_pieces():
     call.feed('"}')
     assert (call.complete, call.position) == (True, 10)
     assert call.finish() == parse('{"a":"xy"}', may_close=False)
+
+
+def test_the_name_is_complete_when_the_arguments_begin():
+    call = Judge(TOOLS).call("search")
+    call.feed("{")
+    call.feed_name("")
+    with pytest.raises(MisuseError):
+        call.feed_name("_web")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"properties": []}, {"required": True}, {"enum": 1}, {"$ref": "#/x"}]
+)
+def test_what_is_no_schema_is_told_at_the_first_call(wrong: dict[str, Any]):
+    judge = Judge([Tool(name="t", description="", parameters=wrong)])
+    with pytest.raises(DefinitionError):
+        judge.call("t").feed("{")
 
 
 def test_the_limit_of_the_tool_holds():

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from callgate.errors import ArgumentsError, UnknownToolError
+from callgate.errors import ArgumentsError, MisuseError, UnknownToolError
 from callgate.schema.parse import Parsed
 from callgate.schema.problems import explain, json_path, shown
 from callgate.schema.stream import JsonStream
@@ -80,12 +80,14 @@ class Judge:
             return
         if not complete and any(offered.startswith(name) for offered in self._tools):
             return
-        close = difflib.get_close_matches(name[:_SHOWN], self._tools, 1)
+        # A name is not yet known to be text that can be written: it may hold half a character.
+        got = name[:_SHOWN].encode(errors="replace").decode()
+        close = difflib.get_close_matches(got, self._tools, 1)
         nearest = f" Did you mean {shown(close[0])}?" if close else ""
         what = "is called" if complete else "has a name that begins with"
         raise UnknownToolError(
-            f"No tool {what} {shown(name, most=_SHOWN)}.{nearest}",
-            details={"got": name[:_SHOWN], "nearest": close[0] if close else None},
+            f"No tool {what} {shown(got, most=_SHOWN)}.{nearest}",
+            details={"got": got, "nearest": close[0] if close else None},
         )
 
     def places(self, name: str) -> Places:
@@ -93,7 +95,7 @@ class Judge:
 
         Raises:
             UnknownToolError: No offered tool is called so.
-            DefinitionError: The tool's schema cannot be followed.
+            DefinitionError: The tool's schema is not one.
         """
         self.check_name(name, complete=True)
         if name not in self._places:
@@ -128,7 +130,10 @@ class CallStream:
 
         Raises:
             UnknownToolError: No offered tool's name begins so.
+            MisuseError: The arguments have begun.
         """
+        if delta and self._stream is not None:
+            raise MisuseError("A call's name is complete when its arguments begin.")
         self.name += delta
         self._judge.check_name(self.name, complete=False)
 
@@ -140,6 +145,7 @@ class CallStream:
 
         Raises:
             UnknownToolError: No offered tool is called so.
+            DefinitionError: At the first call of a tool: its schema is not one.
             MalformedArgumentsError: The arguments can no longer be one JSON object.
             ArgumentsError: They can no longer become valid; `details` has `problems` as when a
                 call is refused, and `position`, the characters that were read.

@@ -20,7 +20,7 @@ from itertools import chain, product
 from math import prod
 from typing import Any
 
-from callgate.schema.definition import Definition
+from callgate.schema.check import Checker
 from callgate.schema.stream_cases import SCALARS, Case, Schemas, UnclearError
 from callgate.schema.stream_words import kind_of, may_say
 from callgate.schema.values import is_array, is_object
@@ -256,7 +256,7 @@ class State:
         """Tell whether an object or array may end here in every case."""
         if self.array:
             return all(case.enough(holder) for _, case in self.threads)
-        return self._needed <= holder.keys()
+        return not self._needed or self._needed <= holder.keys()
 
     def closing(self, holder: Any) -> frozenset[int]:
         """Return the owners for which an object or array may end here."""
@@ -290,13 +290,14 @@ class Places:
         strict: Whether nothing will be repaired.
 
     Raises:
-        DefinitionError: A `$ref` leaves the document, leads nowhere or in circles, or the schema
-            is nested too deep.
+        DefinitionError: It is no JSON Schema that can be checked.
     """
 
     def __init__(self, schema: JsonSchema, *, strict: bool) -> None:
         self.strict = strict
-        self._definition = Definition(schema)
+        checker = Checker(schema)
+        checker.compile()  # what is no schema is refused here, and taken as one from here on
+        self._definition = checker.definition
         self._everywhere = Case(())
         self.defaults = frozenset[str]() if strict else frozenset(_defaults(schema))
         self.anything = State(self, [(0, self._everywhere)], array=False, decides=False)
