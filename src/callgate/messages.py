@@ -196,12 +196,15 @@ class ModelResponse:
         stop: Why it stopped. Calls may come with any reason: look at the message.
         usage: What it cost in tokens.
         model: The model that answered, as the provider names it.
+        notes: A sentence for each thing that was not done as the request asked, such as a forced
+            tool choice that the model does not take.
     """
 
     message: Message
     stop: StopReason
     usage: Usage
     model: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

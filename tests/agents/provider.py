@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+ECHO = b"@HEADERS@"
+"""Stands, within a string of JSON, for all headers of the request."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
@@ -37,9 +40,12 @@ def events(*payloads: Any, cut: bool = False, hang: bool = False) -> Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
+    """What was asked; `raw` is the body as it came."""
+
     path: str
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""
 
 
 class Provider:
@@ -71,12 +77,15 @@ class Provider:
             name.lower(): value for line in lines for name, _, value in (line.partition(": "),)
         }
         body = await reader.readexactly(int(headers["content-length"]))
-        self.requests.append(Request(path=first.split()[1], headers=headers, body=json.loads(body)))
+        self.requests.append(
+            Request(path=first.split()[1], headers=headers, body=json.loads(body), raw=body)
+        )
         reply = self.replies.pop(0)
         writer.write(f"HTTP/1.1 {reply.status} X\r\ntransfer-encoding: chunked\r\n".encode())
         writer.write(b"".join(f"{k}: {v}\r\n".encode() for k, v in reply.headers.items()))
         writer.write(b"\r\n")
-        for piece in reply.pieces:
+        told = json.dumps(json.dumps(headers))[1:-1].encode()
+        for piece in (piece.replace(ECHO, told) for piece in reply.pieces):
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
             await writer.drain()
         if reply.hang:

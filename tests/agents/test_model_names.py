@@ -38,7 +38,7 @@ def opened(chosen: ModelSettings | str) -> Model:
         ),
         (
             ModelSettings(name="openai:gpt-6-sol", url="http://127.0.0.1:1/v1"),
-            "gpt-6-sol@http://127.0.0.1:1/v1",
+            "openai:gpt-6-sol@http://127.0.0.1:1/v1",
             "http://127.0.0.1:1/v1",
         ),
     ],
@@ -56,7 +56,8 @@ def test_a_name_opens_its_model(chosen: ModelSettings | str, name: str, url: str
 def test_an_unknown_name_is_refused_with_the_known_forms(name: str):
     with pytest.raises(SettingsError) as error:
         opened(name)
-    assert "openai:NAME, local:NAME, NAME@http://host:port/v1" in error.value.message
+    assert "allowed are openai:NAME, openai_responses:NAME, anthropic:NAME" in error.value.message
+    assert "local:NAME, NAME@http://host:port/v1, PROVIDER:NAME@http://" in error.value.message
     assert ("Did you mean openai:...?" in error.value.message) == name.startswith("op")
 
 

@@ -96,7 +96,7 @@ class Budget:
     overshoot tokens and cost, because only its answer tells what it took.
 
     Attributes:
-        turns: Turns with calls; defaults to 50.
+        turns: Turns with calls, and pauses of the provider; defaults to 50.
         calls: Calls in all; defaults to 200.
         refusals: Turns in a row in which every call is refused; defaults to 3.
         tokens: Tokens read and written, as the provider counts them; defaults to no bound.

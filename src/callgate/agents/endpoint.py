@@ -1,61 +1,23 @@
-"""Where a model behind HTTP is, the key it wants, and how patient we are with it.
+"""Where a model behind HTTP is, what it wants to see, and how patient we are with it.
 
 Needs the extra `models` (httpx2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import httpx2
 
-from callgate.codecs import Codec, OpenAIChat
+from callgate.agents.keys import Key, Secret
+from callgate.agents.providers import Address, AwsVariables, KeyVariable
+from callgate.agents.sigv4 import AwsKey, Credentials
+from callgate.codecs import Codec, by_name
 from callgate.errors import ModelError, SettingsError
 
-__all__ = ["Endpoint", "Key", "Retries", "TimeOuts"]
-
-_HIDDEN = b"[key]"
-
-
-class Key(httpx2.Auth):
-    """A secret that is written into requests and shown nowhere.
-
-    It is set while a request is on its way, so that no variable of ours ever holds a header.
-    """
-
-    def __init__(self, value: str, *, source: str) -> None:
-        """Keep the secret.
-
-        Args:
-            value: The secret.
-            source: Where it is from, such as the name of a variable; this may be shown.
-
-        Raises:
-            SettingsError: It is empty, or no header can carry it.
-        """
-        if not value or not value.isascii() or not value.isprintable():
-            raise SettingsError(
-                f"{source} holds no key: it is empty, or has characters that no key has.",
-                details={"key": source},
-            )
-        self._value = value
-        self._source = source
-
-    def __repr__(self) -> str:
-        return f"Key(source={self._source!r})"
-
-    def auth_flow(
-        self, request: httpx2.Request
-    ) -> Generator[httpx2.Request, httpx2.Response, None]:
-        """Put the secret into a request."""
-        request.headers["Authorization"] = f"Bearer {self._value}"
-        yield request
-
-    def hide(self, data: bytes) -> bytes:
-        """Return bytes of an answer without the secret: some servers repeat it in an error."""
-        return data.replace(self._value.encode(), _HIDDEN)
+__all__ = ["Endpoint", "Retries", "TimeOuts", "endpoint_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +71,10 @@ class Retries:
         return None if asked > self.longest else max(asked, drawn)
 
 
+def _usual_wire() -> Codec:
+    return by_name("openai")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """Which model at which address, and how it is spoken to.
@@ -118,6 +84,7 @@ class Endpoint:
         model: The model's name there.
         codec: The wire; defaults to OpenAI Chat Completions.
         key: The secret; None sends none.
+        headers: What else the provider wants to see in every request; no secrets.
 
     Raises:
         SettingsError: The URL is not one, or holds a secret, a query or a fragment.
@@ -125,8 +92,9 @@ class Endpoint:
 
     url: str
     model: str
-    codec: Codec = field(default_factory=OpenAIChat)
-    key: Key | None = None
+    codec: Codec = field(default_factory=_usual_wire)
+    key: Secret | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         try:
@@ -156,3 +124,57 @@ class Endpoint:
             return ip_address(host).is_loopback
         except ValueError:
             return False
+
+
+def endpoint_of(place: Address, variables: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint of an address, with its key.
+
+    Args:
+        place: The address.
+        variables: Environment variables; keys are read here and nowhere else.
+
+    Raises:
+        SettingsError: The key is not set, or the URL is not one.
+    """
+    key: Secret | None = None
+    if isinstance(place.key, AwsVariables):
+        key = _aws(place.name, place.key, variables)
+    elif place.key is not None:
+        key = _key(place.name, place.key, variables)
+    return Endpoint(
+        url=place.url, model=place.model, codec=place.codec, key=key, headers=place.headers
+    )
+
+
+def _key(model: str, wanted: KeyVariable, variables: Mapping[str, str]) -> Secret:
+    for name in wanted.names:
+        if value := _value(name, variables):
+            return Key(value, source=name, header=wanted.header, scheme=wanted.scheme)
+    raise _unset(model, f"variable {' or '.join(wanted.names)}", wanted.names)
+
+
+def _aws(model: str, wanted: AwsVariables, variables: Mapping[str, str]) -> Secret:
+    if value := _value(wanted.bearer, variables):
+        return Key(value, source=wanted.bearer)
+    credentials = Credentials(
+        id=_value("AWS_ACCESS_KEY_ID", variables),
+        secret=_value("AWS_SECRET_ACCESS_KEY", variables),
+        token=_value("AWS_SESSION_TOKEN", variables),
+        region=wanted.region,
+        service=wanted.service,
+    )
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    if not credentials.id or not credentials.secret:
+        raise _unset(model, f"variables {' and '.join(names)}, or {wanted.bearer}", names)
+    return AwsKey(credentials, source="/".join(names))
+
+
+def _value(name: str, variables: Mapping[str, str]) -> str:
+    return variables.get(name, "").strip()
+
+
+def _unset(model: str, wanted: str, names: tuple[str, ...]) -> SettingsError:
+    return SettingsError(
+        f"{model} needs a key: set the environment {wanted}.",
+        details={"model": model, "key": names[0] if len(names) == 1 else list(names)},
+    )

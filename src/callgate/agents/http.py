@@ -11,12 +11,13 @@ import random
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 
-from callgate.agents.endpoint import Endpoint, Key, Retries, TimeOuts
-from callgate.codecs import Frame, StreamDecoder
+from callgate.agents.endpoint import Endpoint, Retries, TimeOuts, endpoint_of
+from callgate.agents.keys import Key, Secret
+from callgate.codecs import Frame, Noting, StreamDecoder
 from callgate.codecs.json_text import read
 from callgate.errors import ModelError, ModelStreamError, ModelUnavailableError
 from callgate.messages import (
@@ -28,7 +29,7 @@ from callgate.messages import (
     TextDelta,
 )
 
-__all__ = ["Endpoint", "HttpModel", "Key", "Retries", "TimeOuts"]
+__all__ = ["Endpoint", "HttpModel", "Key", "Retries", "Secret", "TimeOuts", "endpoint_of"]
 
 _ANSWER_BYTES = 64 * 1024 * 1024
 _REFUSAL_BYTES = 64 * 1024
@@ -42,6 +43,7 @@ class _Written:
 
     body: bytes
     names: Mapping[str, str]
+    notes: tuple[str, ...]
     stream: bool
 
 
@@ -61,6 +63,7 @@ class HttpModel:
         retries: Retries | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """Keep how to reach the model; nothing is opened yet.
 
@@ -71,6 +74,7 @@ class HttpModel:
             retries: Defaults to `Retries()`.
             sleep: Waits some seconds.
             draw: Returns a random number from 0 to 1.
+            transport: What carries the requests; defaults to the network.
         """
         self._name = name
         self._endpoint = endpoint
@@ -80,6 +84,7 @@ class HttpModel:
         self._retries = retries or Retries()
         self._sleep = sleep
         self._draw = draw
+        self._transport = transport
         self._encoder = endpoint.codec.encoder(endpoint.model)
         self._client: httpx2.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -143,8 +148,15 @@ class HttpModel:
         return _Written(
             body=self._encoder.encode(request, stream=stream),
             names=self._encoder.names(request.tools),
+            notes=self._notes(request),
             stream=stream,
         )
+
+    def _notes(self, request: ModelRequest) -> tuple[str, ...]:
+        codec = self._endpoint.codec
+        if isinstance(codec, Noting):
+            return codec.notes(request, model=self._endpoint.model)
+        return ()
 
     async def _pause(self, error: ModelError, attempt: int) -> None:
         """Wait for the next attempt, or raise `error` if there is none."""
@@ -164,15 +176,16 @@ class HttpModel:
         body, failure = await _body(answer, _ANSWER_BYTES)
         if len(body) > _ANSWER_BYTES:
             raise self._too_long()
-        body = self._hidden(body)
+        body = self._hidden(body, answer)
         if failure is not None:
             received = {"text": body.decode("utf-8", "replace")}
             raise self._cut(failure, received) from _bare(failure)
-        return self._endpoint.codec.decode_response(
+        response = self._endpoint.codec.decode_response(
             read(body, f"The answer of {self._name}"),
             model=self._endpoint.model,
             names=written.names,
         )
+        return _noted(response, written)
 
     async def _events(self, written: _Written) -> AsyncGenerator[ModelEvent, None]:
         async with self._exchange(written) as answer:
@@ -187,9 +200,9 @@ class HttpModel:
                     for event in decoder.feed(frame):
                         if isinstance(event, ResponseDone):
                             await _drain(frames)
-                        yield event
+                        yield _noted_event(event, written)
             for event in decoder.close():
-                yield event
+                yield _noted_event(event, written)
 
     async def _frames(
         self, answer: httpx2.Response, decoder: StreamDecoder
@@ -202,7 +215,7 @@ class HttpModel:
                 if size > _ANSWER_BYTES:
                     raise self._too_long()
                 for frame in framer.feed(chunk):
-                    yield Frame(frame.event, self._hidden(frame.data))
+                    yield Frame(frame.event, self._hidden(frame.data, answer))
         except httpx2.RequestError as exc:
             raise self._cut(exc, decoder.received()) from _bare(exc)
         except ModelStreamError as error:
@@ -235,7 +248,7 @@ class HttpModel:
         # Half an explanation is better than none, so it matters not whether it came to its end.
         body, _ = await _body(answer, _REFUSAL_BYTES)
         return self._endpoint.codec.decode_error(
-            answer.status_code, dict(answer.headers), self._hidden(body)
+            answer.status_code, dict(answer.headers), self._hidden(body, answer)
         )
 
     def _connected(self) -> httpx2.AsyncClient:
@@ -247,7 +260,7 @@ class HttpModel:
     def _opened(self) -> httpx2.AsyncClient:
         times = self._timeouts
         return httpx2.AsyncClient(
-            headers=_HEADERS,
+            headers={**_HEADERS, **self._endpoint.headers},
             timeout=httpx2.Timeout(
                 connect=times.connect, read=times.read, write=times.write, pool=times.pool
             ),
@@ -256,12 +269,14 @@ class HttpModel:
             verify=True
             if self._endpoint.url.startswith("https://")
             else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            transport=self._transport,
             # A proxy does not lead to this machine.
             trust_env=not self._endpoint.is_here,
         )
 
-    def _hidden(self, data: bytes) -> bytes:
-        return data if self._endpoint.key is None else self._endpoint.key.hide(data)
+    def _hidden(self, data: bytes, answer: httpx2.Response) -> bytes:
+        key = self._endpoint.key
+        return data if key is None else key.hide(data, answer.request)
 
     def _cut(self, exc: httpx2.RequestError, received: object) -> ModelStreamError:
         return ModelStreamError(
@@ -296,6 +311,16 @@ def _bare(exc: httpx2.RequestError) -> httpx2.RequestError:
 
 def _told(exc: httpx2.RequestError) -> str:
     return f"{type(exc).__name__} {exc}".strip()
+
+
+def _noted(response: ModelResponse, written: _Written) -> ModelResponse:
+    return replace(response, notes=written.notes) if written.notes else response
+
+
+def _noted_event(event: ModelEvent, written: _Written) -> ModelEvent:
+    if written.notes and isinstance(event, ResponseDone):
+        return ResponseDone(response=_noted(event.response, written))
+    return event
 
 
 def _pieces(response: ModelResponse) -> list[ModelEvent]:

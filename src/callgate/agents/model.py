@@ -1,88 +1,30 @@
-"""The seam to language models, and the names by which they are opened.
+"""Models by their names: `open_model` and `fallback`.
 
 `openai:NAME` is a provider's model, `NAME@http://host:port/v1` one at any server that speaks
-OpenAI Chat Completions, `local:NAME` one that runs in this process. A new provider is one entry of
-`_PROVIDERS`.
+OpenAI Chat Completions, `anthropic:NAME@http://host:port` one at any server that speaks that
+provider's wire, `local:NAME` one that runs in this process, and `A|B` is A or, if A is out, B.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
-import re
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from callgate.codecs import Codec, OpenAIChat
+from callgate.agents.fallback import Fallback
+from callgate.agents.protocol import Model
+from callgate.agents.providers import PROVIDERS, Address, address
 from callgate.errors import MissingDependencyError, SettingsError
-from callgate.messages import ModelEvent, ModelRequest, ModelResponse
 from callgate.settings import ModelSettings, load
 
-__all__ = ["Model", "open_model"]
+if TYPE_CHECKING:
+    import httpx2
 
-
-class Model(Protocol):
-    """A language model."""
-
-    @property
-    def name(self) -> str:
-        """The full name, as `open_model` takes it."""
-        ...
-
-    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
-        """Answer piece by piece; ends with `ResponseDone`.
-
-        Raises:
-            ModelError: The model did not answer, or not to the end.
-        """
-        ...
-
-    async def complete(self, request: ModelRequest) -> ModelResponse:
-        """Answer at once.
-
-        Raises:
-            ModelError: The model did not answer.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Let connections and memory go."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Provider:
-    """A provider's address and the variables that its own client reads.
-
-    Attributes:
-        url: Base URL.
-        url_variable: Variable that may hold another base URL.
-        key: Variable that holds the key.
-        codec: Its wire.
-    """
-
-    url: str
-    url_variable: str
-    key: str
-    codec: Codec
-
+__all__ = ["Model", "fallback", "open_model"]
 
 _LOCAL = "local"
-_PROVIDERS: Mapping[str, _Provider] = MappingProxyType(
-    {
-        "openai": _Provider(
-            url="https://api.openai.com/v1",
-            url_variable="OPENAI_BASE_URL",
-            key="OPENAI_API_KEY",
-            codec=OpenAIChat(),
-        )
-    }
-)
-_COMPATIBLE = OpenAIChat(token_limit="max_tokens", announce_parallel=True)
-_AT_URL = re.compile(r"(.+)@(https?://.+)")
 
 
 def open_model(
@@ -90,84 +32,79 @@ def open_model(
     folder: Path | None = None,
     *,
     environment: Mapping[str, str] | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Model:
-    """Open a model by its name; nothing is sent yet.
+    """Return the model of a name; nothing is sent and nothing large is loaded before it is asked.
 
     Args:
-        chosen: The name, or an entry of the settings with a base URL or the name of the variable
-            that holds the key.
-        folder: Where the weights of local models are kept; defaults to the one that
-            the settings name.
-        environment: Environment variables; defaults to the process's own.
+        chosen: A name, or an entry of the settings that names one. The key of an entry, the name of
+            a variable, is sent to its base URL; a provider's usual key goes nowhere else.
+        folder: Where local models keep their weights; defaults to the settings' own folder.
+        environment: Environment variables; defaults to those of the process.
+        transport: What carries the requests, such as a recorder of `callgate.testing.cassettes`;
+            defaults to the network.
 
     Raises:
-        SettingsError: The name belongs to no provider, or its key is not set.
-        MissingDependencyError: The provider's extra is not installed.
-        ModelFileError: The weights of a local model are not there.
+        SettingsError: The name is not one of a model, or its key is not set.
+        MissingDependencyError: What it needs is not installed.
+        ModelFileError: A local model is not on this machine.
     """
     entry = ModelSettings(name=chosen) if isinstance(chosen, str) else chosen
     variables = os.environ if environment is None else environment
-    if at_url := _AT_URL.fullmatch(entry.name):
-        if entry.url is not None:
-            raise SettingsError(f"{entry.name}: one base URL is in the name, another beside it.")
-        return _http(entry.name, _elsewhere(at_url[1], at_url[2], entry.key), variables)
+    if "|" in entry.name:
+        if entry.url is not None or entry.key is not None:
+            raise SettingsError(
+                f"{entry.name}: a chain of models has no base URL or key of its own."
+            )
+        names = [name.strip() for name in entry.name.split("|")]
+        return fallback(*names, folder=folder, environment=variables, transport=transport)
     provider, _, model = entry.name.partition(":")
-    if provider in _PROVIDERS and model:
-        return _http(*_of(_PROVIDERS[provider], entry, model, variables), variables)
-    if provider == _LOCAL and model:
+    if provider == _LOCAL and model and "://" not in model:
         return _local(model, folder or load(variables).folder / "models")
-    if entry.url is not None:
-        name = f"{entry.name}@{entry.url}"
-        return _http(name, _elsewhere(entry.name, entry.url, entry.key), variables)
-    raise _unknown(entry.name)
+    place = address(entry, variables)
+    if place is None:
+        raise _unknown(entry.name)
+    return _http(place, variables, transport)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Address:
-    """Where a model is; the key is still the name of a variable, None to send none."""
+def fallback(
+    *models: Model | ModelSettings | str,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> Model:
+    """Return a chain of models: the next one answers when the one before is out.
 
-    url: str
-    model: str
-    key: str | None
-    codec: Codec
+    Args:
+        *models: Models or their names, in the order of preference.
+        folder: As in `open_model`.
+        environment: As in `open_model`.
+        transport: As in `open_model`.
+
+    Raises:
+        MisuseError: There is no model.
+        SettingsError: As in `open_model`.
+        MissingDependencyError: As in `open_model`.
+        ModelFileError: As in `open_model`.
+    """
+    return Fallback(
+        [
+            open_model(model, folder, environment=environment, transport=transport)
+            if isinstance(model, ModelSettings | str)
+            else model
+            for model in models
+        ]
+    )
 
 
-def _elsewhere(model: str, url: str, key: str | None) -> _Address:
-    return _Address(url=url, model=model, key=key, codec=_COMPATIBLE)
-
-
-def _of(
-    provider: _Provider, entry: ModelSettings, model: str, variables: Mapping[str, str]
-) -> tuple[str, _Address]:
-    """Return name and address of a provider's model; at another URL its usual key is not sent."""
-    if entry.url is not None:
-        address = _Address(url=entry.url, model=model, key=entry.key, codec=provider.codec)
-        return f"{model}@{entry.url}", address
-    url = variables.get(provider.url_variable) or provider.url
-    key = entry.key or provider.key
-    return entry.name, _Address(url=url, model=model, key=key, codec=provider.codec)
-
-
-def _http(name: str, address: _Address, variables: Mapping[str, str]) -> Model:
+def _http(
+    place: Address, variables: Mapping[str, str], transport: httpx2.AsyncBaseTransport | None
+) -> Model:
     try:
         from callgate.agents import http
     except ModuleNotFoundError as exc:
-        raise _missing(exc, name, "models") from exc
-    key = None
-    if address.key is not None:
-        key = http.Key(_secret(address.key, name, variables), source=address.key)
-    place = http.Endpoint(url=address.url, model=address.model, codec=address.codec, key=key)
-    return http.HttpModel(name, place)
-
-
-def _secret(variable: str, name: str, variables: Mapping[str, str]) -> str:
-    value = variables.get(variable, "").strip()
-    if not value:
-        raise SettingsError(
-            f"{name} needs a key: set the environment variable {variable}.",
-            details={"model": name, "key": variable},
-        )
-    return value
+        raise _missing(exc, place.name, "models") from exc
+    return http.HttpModel(place.name, http.endpoint_of(place, variables), transport=transport)
 
 
 def _local(model: str, folder: Path) -> Model:
@@ -186,12 +123,13 @@ def _missing(exc: ModuleNotFoundError, name: str, extra: str) -> MissingDependen
 
 
 def _unknown(name: str) -> SettingsError:
-    known = [f"{provider}:NAME" for provider in (*_PROVIDERS, _LOCAL)]
+    known = [f"{provider}:NAME" for provider in (*PROVIDERS, _LOCAL)]
     provider = name.partition(":")[0]
-    near = difflib.get_close_matches(provider, (*_PROVIDERS, _LOCAL), n=1)
+    near = difflib.get_close_matches(provider, (*PROVIDERS, _LOCAL), n=1)
     hint = f" Did you mean {near[0]}:...?" if near else ""
     return SettingsError(
-        f"{name!r} is no model: allowed are {', '.join(known)}, NAME@http://host:port/v1 and "
-        f"tables [models.NAME] of callgate.toml.{hint}",
+        f"{name!r} is no model: allowed are {', '.join(known)}, NAME@http://host:port/v1, "
+        f"PROVIDER:NAME@http://host:port, chains A|B and tables [models.NAME] of "
+        f"callgate.toml.{hint}",
         details={"got": name, "allowed": known},
     )

@@ -208,6 +208,7 @@ def response_to_json(response: ModelResponse) -> dict[str, Any]:
         "usage": _given(
             input=usage.input, output=usage.output, cached=usage.cached, requests=usage.requests
         ),
+        **_given(notes=list(response.notes)),
     }
 
 
@@ -218,6 +219,7 @@ def response_from_json(data: Json) -> ModelResponse:
         stop=StopReason(data["stop"]),
         model=data["model"],
         usage=Usage(**data["usage"]),
+        notes=tuple(data.get("notes", ())),
     )
 
 
