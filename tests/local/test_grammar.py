@@ -198,3 +198,19 @@ def test_names_that_are_no_identifiers_are_quoted():
 def test_a_cut_call_is_no_call(text: str):
     with pytest.raises(ValueError, match=r".+"):
         read_calls(text)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        one({"type": "array", "items": False, "minItems": 1}),
+        one({"allOf": [True, {"type": "string"}]}),
+        one({"$ref": "#/$defs/loop"}, **{"$defs": {"loop": {"allOf": [{"$ref": "#/$defs/loop"}]}}}),
+        one({"anyOf": [False]}),
+        one({"enum": []}),
+        one({"type": "array", "maxItems": 0}),
+        one({"type": "integer", "minimum": 10, "maximum": 3}),
+    ],
+)
+def test_schemas_that_allow_nothing_or_turn_in_circles_still_give_a_grammar(schema: Any):
+    assert all(isinstance(value, dict) for value in written(schema, number=3))

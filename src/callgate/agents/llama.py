@@ -76,8 +76,8 @@ class Runtime:
             import xllamacpp
         except ImportError as exc:
             raise MissingDependencyError(
-                f'local models need {exc.name}: pip install "callgate[local]"',
-                details={"package": exc.name, "extra": "local"},
+                f"local models need xllamacpp ({exc}): pip install 'callgate[local]'",
+                details={"package": "xllamacpp", "extra": "local"},
             ) from exc
         self._library = xllamacpp
         self._path = path

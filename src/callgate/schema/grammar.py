@@ -36,7 +36,9 @@ TERMINALS: Mapping[str, str] = {
     "hour": '[01] [0-9] | "2" [0-3]',
     "sixty": "[0-5] [0-9]",
 }
-SAFE_INTEGER = 10**15
+SAFE_INTEGER = 10**15 - 1
+LONGEST = 1900
+"""Characters a string may be required to have: the runtime refuses 2000 repetitions."""
 DECODER = json.JSONDecoder()
 
 
@@ -135,11 +137,13 @@ class _Writer:
 
     def anything(self, nesting: int, *, objects: bool = False) -> str:
         """Return an expression for any JSON value or object, at most `nesting` levels deep."""
-        scalar = f'{self._string({})} | "-"? natural fraction | boolean | "null"'
+        # A string is a rule of its own: the runtime refuses repetitions within repetitions.
+        text = self._rule(self._string({}))
+        scalar = f'{text} | "-"? natural fraction | boolean | "null"'
         if nesting == 0:
             return self._rule(scalar)
         inner = self.anything(nesting - 1)
-        entries = self._listed(f'{self._string({})} ": " {inner}', 0, self.bounds.entries)
+        entries = self._listed(f'{text} ": " {inner}', 0, self.bounds.entries)
         if objects:
             return self._rule(f'"{{" {entries} "}}"')
         items = self._listed(inner, 0, self.bounds.items)
@@ -210,7 +214,7 @@ class _Writer:
         known = FORMATS.get(schema.get("format", ""))
         if known:
             return f'"\\"" {known} "\\""'
-        least = int(schema.get("minLength", 0))
+        least = min(int(schema.get("minLength", 0)), LONGEST)
         most = max(least, min(int(schema.get("maxLength", self.bounds.string)), self.bounds.string))
         return f'"\\"" char{{{least},{most}}} "\\""'
 
@@ -218,7 +222,7 @@ class _Writer:
         head = [self.value(item, root, references) for item in schema.get("prefixItems", ())]
         if head:
             return None if None in head else f'"[" {_joined([item for item in head if item])} "]"'
-        least = int(schema.get("minItems", 0))
+        least = min(int(schema.get("minItems", 0)), LONGEST // 10)
         most = max(least, min(int(schema.get("maxItems", self.bounds.items)), self.bounds.items))
         item = self.value(schema.get("items", True), root, references)
         if item is None:
@@ -262,7 +266,7 @@ class _Writer:
         written = self.value(values, root, references)
         if written is None:
             return '"{}"'
-        entry = f'{self._string({})} ": " {written}'
+        entry = f'{self._rule(self._string({}))} ": " {written}'
         return f'"{{" {self._listed(entry, 0, self.bounds.entries)} "}}"'
 
     def _members(self, first: list[str], later: list[str]) -> str:
