@@ -18,25 +18,66 @@ Json = dict[str, Any]
 # ------------------------------------------------------------------ recorded conversations
 
 
-def _openai(request: Json, model: str) -> Iterator[Message]:
-    for item in request["messages"]:
-        role = Role("system" if item["role"] == "developer" else item["role"])
-        if role is Role.ASSISTANT:
-            choice = {"message": item, "finish_reason": "stop"}
-            yield by_name("openai").decode_response({"choices": [choice]}, model=model).message
-        elif role is Role.TOOL:
-            text = _texts(item["content"])
-            yield _said(role, ResultPart(call_id=item["tool_call_id"], name="", text=text))
-        else:
-            content = item["content"]
-            parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-            yield _said(role, *(_openai_part(part, model) for part in parts))
+def _chat(wire: str) -> Callable[[Json, str], Iterator[Message]]:
+    """OpenAI Chat Completions, Mistral and Cohere."""
+
+    def answered(item: Json, model: str) -> Message:
+        choice = {"message": item, "finish_reason": "stop"}
+        whole = choice if wire == "cohere" else {"choices": [choice]}
+        return by_name(wire).decode_response(whole, model=model).message
+
+    def read(request: Json, model: str) -> Iterator[Message]:
+        for item in request["messages"]:
+            role = Role("system" if item["role"] == "developer" else item["role"])
+            if role is Role.ASSISTANT:
+                yield answered(item, model)
+            elif role is Role.TOOL:
+                name, text = item.get("name", ""), _texts(item["content"])
+                yield _said(role, ResultPart(call_id=item["tool_call_id"], name=name, text=text))
+            else:
+                content = item["content"]
+                parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+                yield _said(role, *(_chat_part(wire, part, model) for part in parts))
+
+    return read
 
 
-def _openai_part(part: Json, model: str) -> Part:
+def _chat_part(wire: str, part: Json, model: str) -> Part:
     if part["type"] == "text":
         return Text(text=part["text"])
-    return Opaque(wire="openai", model=model, data={"content": part})
+    return Opaque(wire=wire, model=model, data={"content": part})
+
+
+def _responses(request: Json, model: str) -> Iterator[Message]:
+    items = request["input"]
+    output: list[Json] = []
+    for item in [{"role": "user", "content": items}] if isinstance(items, str) else items:
+        kind, role = item.get("type", "message"), item.get("role")
+        if kind == "message" and role == "assistant":
+            text = item["content"]
+            said = [{"type": "output_text", "text": text}] if isinstance(text, str) else text
+            output.append(item | {"type": "message", "content": said})
+            continue
+        if kind != "message" and kind != "function_call_output":
+            output.append(item)
+            continue
+        if output:
+            yield _items(output, model)
+            output = []
+        if kind == "message":
+            content = item["content"]
+            shown = content if isinstance(content, str) else orjson.dumps(content).decode()
+            yield _said(Role.USER if role == "user" else Role.SYSTEM, Text(text=shown))
+        else:
+            text = str(item["output"])
+            yield _said(Role.TOOL, ResultPart(call_id=item["call_id"], name="", text=text))
+    if output:
+        yield _items(output, model)
+
+
+def _items(output: list[Json], model: str) -> Message:
+    whole: Json = {"output": output, "status": "completed", "model": model}
+    return by_name("openai_responses").decode_response(whole, model=model).message
 
 
 def _texts(content: Any) -> str:
@@ -100,8 +141,12 @@ def _said(role: Role, *parts: Part) -> Message:
 
 
 FILES: dict[str, tuple[str, Callable[[Json, str], Iterator[Message]]]] = {
-    "openai_chat": ("openai", _openai),
-    "openai_compatible_chat": ("openai", _openai),
+    "openai_chat": ("openai", _chat("openai")),
+    "openai_compatible_chat": ("openai", _chat("openai")),
+    "openai_responses": ("openai_responses", _responses),
+    "openai_compatible_responses": ("openai_responses", _responses),
+    "mistral_chat": ("mistral", _chat("mistral")),
+    "cohere_chat_v2": ("cohere", _chat("cohere")),
     "anthropic_messages": ("anthropic", _blocks("anthropic")),
     "bedrock_converse": ("bedrock", _blocks("bedrock")),
     "gemini_generate_content": ("gemini", _gemini),
@@ -109,11 +154,15 @@ FILES: dict[str, tuple[str, Callable[[Json, str], Iterator[Message]]]] = {
 """The recordings whose histories are read here: their wire and their reader."""
 
 
+_KEPT_THERE = frozenset({"previous_response_id", "conversation"})
+"""A conversation whose beginning the provider keeps is not whole."""
+
+
 def histories(folder: Path, name: str) -> Iterator[tuple[str, str, tuple[Message, ...]]]:
     """The id, the model and the conversation of each request that a provider accepted."""
     _, read = FILES[name]
     for item in exchanges(folder, name):
-        if item["status"] == 200:
+        if item["status"] == 200 and _KEPT_THERE.isdisjoint(item["request"]):
             model = item["model"] or ""
             yield item["id"], model, tuple(read(item["request"], model))
 

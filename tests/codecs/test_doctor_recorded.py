@@ -12,6 +12,10 @@ from tests.codecs.histories import FILES, WIRES, broken_rules, histories, unsign
 CALLS = {
     "openai_chat": 207,
     "openai_compatible_chat": 48,
+    "openai_responses": 222,
+    "openai_compatible_responses": 9,
+    "mistral_chat": 26,
+    "cohere_chat_v2": 9,
     "anthropic_messages": 242,
     "bedrock_converse": 83,
     "gemini_generate_content": 218,

@@ -33,7 +33,6 @@ _HABITS = MappingProxyType(
         "bedrock": Habit(runs=True, user_first=True, blank=False),
         "gemini": Habit(runs=True, user_first=True, named=True),
         "gemini_interactions": Habit(runs=True, named=True),
-        "mistral": Habit(named=True),
         "ollama": Habit(named=True),
         "openai_responses": Habit(anywhere=True),
     }
