@@ -29,6 +29,28 @@ def test_the_address_of_a_server_names_its_provider():
 
 
 @pytest.mark.parametrize(
+    ("name", "model", "cost"),
+    [
+        ("openai_responses:gpt-6-sol", "gpt-6-sol", "0.0021"),
+        ("anthropic:claude-sonnet-5-5", "claude-sonnet-5-5-20261001", "0.0021"),
+        ("gemini:gemini-3.8-flash", "gemini-3.8-flash", "0.0007875"),
+        ("gemini_interactions:gemini-3.8-flash", "gemini-3.8-flash", "0.0007875"),
+        (
+            "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "0.003465",
+        ),
+        ("mistral:mistral-large-latest", "mistral-large-latest", "0.00206"),
+        ("cohere:command-a-03-2025", "command-a-03-2025", "0.0026"),
+        ("groq:llama-3.3-70b-versatile", "llama-3.3-70b-versatile", "0.0005979"),
+        ("ollama:qwen3:8b", "qwen3:8b", "0"),
+    ],
+)
+def test_every_provider_has_its_prices(name: str, model: str, cost: str):
+    assert price_of(name)(USAGE, model) == Decimal(cost)
+
+
+@pytest.mark.parametrize(
     "name", ["openai:who-knows", "gpt-6-sol@http://127.0.0.1:8080/v1", "morse:code"]
 )
 def test_what_is_not_listed_has_no_price(name: str):
