@@ -18,7 +18,7 @@ from callgate.schema.dialects.loss import Loss
 from callgate.schema.dialects.openapi import as_openapi
 from callgate.schema.dialects.reduce import reduce_schema
 from callgate.schema.dialects.relax import relax
-from callgate.schema.dialects.wires import Dialect, wire_named
+from callgate.schema.dialects.wires import NO_LIMITS, Dialect, wire_named
 from callgate.types import Effect, JsonSchema, Tool
 
 __all__ = ["Compiled", "CompiledSchema", "CompiledTool", "Compiler", "Downgrade", "compile_tools"]
@@ -305,7 +305,7 @@ def _choose(tools: Sequence[Tool], compiled: Sequence[CompiledSchema], dialect: 
         found = compiled[index]
         reason = found.unfit or exceeded(found.size, dialect.each)
         if reason is None:
-            together = total + found.size
+            together = total + found.size if dialect.together is not NO_LIMITS else NO_SIZE
             reason = exceeded(together, dialect.together)
             if reason is None:
                 total = together
@@ -319,10 +319,10 @@ def _choose(tools: Sequence[Tool], compiled: Sequence[CompiledSchema], dialect: 
 def _compile_checked(schema: JsonSchema, dialect: Dialect) -> CompiledSchema:
     try:
         return _compile(schema, dialect)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         # Nearly always the schema is not one: then this says where.
         Checker(schema).compile()
-        raise
+        raise DefinitionError(f"This is not a JSON Schema 2020-12: {error}.") from error
 
 
 def _compile(schema: JsonSchema, dialect: Dialect) -> CompiledSchema:

@@ -112,6 +112,16 @@ class ObjectForm:
         self._rest = rest
         self._others = others
 
+    def reading(self) -> dict[str, tuple[str, bool]] | None:
+        """Return its name and whether null is absence for every name on the wire.
+
+        None if its values have forms of their own.
+        """
+        parts = self._wires.values()
+        if self._rest or self._others or any(part.form for part in parts):
+            return None
+        return {part.wire: (part.name, part.null_is_absent) for part in parts}
+
     def restore(self, value: Any) -> Any:
         """Return the object under its own names, without what stands for absence.
 
@@ -261,19 +271,22 @@ class ArrayForm:
 class UnionForm:
     """Alternatives with forms of their own: the first that takes a value tells its form.
 
+    Attributes:
+        options: The alternatives with their forms.
+
     Args:
         options: The alternatives as they stand on the wire, in JSON Schema, with their forms.
         definitions: What they refer to; may be filled until the first value comes.
     """
 
-    __slots__ = ("_checkers", "_definitions", "_options")
+    __slots__ = ("_checkers", "_definitions", "options")
 
     def __init__(
         self,
         options: Sequence[tuple[JsonSchema, Form | None]],
         definitions: Mapping[str, JsonSchema],
     ) -> None:
-        self._options = options
+        self.options = options
         self._definitions = definitions
         self._checkers: list[tuple[Checker, Form | None]] = []
 
@@ -285,19 +298,28 @@ class UnionForm:
         return value
 
     def express(self, value: Any) -> Any:
-        """Return the value as an alternative writes it from which it is restored the same."""
-        wanted = canonical(value)
+        """Return the value as an alternative writes it that is read back by the same one.
+
+        One that gives back the very same value comes first; another may add a default.
+        """
+        wanted, found = canonical(value), NOTHING
         for checker, form in self._checked():
             written = express(form, value)
-            if checker.is_valid(written) and canonical(self.restore(written)) == wanted:
-                return written
-        return value
+            if checker.is_valid(written):
+                if canonical(self.restore(written)) == wanted:
+                    return written
+                if found is NOTHING and self._first(written) is checker:
+                    found = written
+        return value if found is NOTHING else found
+
+    def _first(self, value: Any) -> Checker | None:
+        return next((checker for checker, _ in self._checked() if checker.is_valid(value)), None)
 
     def _checked(self) -> list[tuple[Checker, Form | None]]:
         if not self._checkers:
             self._checkers = [
                 (Checker({**schema, "$defs": self._definitions}), form)
-                for schema, form in self._options
+                for schema, form in self.options
             ]
         return self._checkers
 

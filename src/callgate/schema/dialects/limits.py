@@ -59,7 +59,7 @@ def exceeded(size: Size, limits: Limits) -> str | None:
         size: The size of one schema, or of several together.
         limits: The bounds.
     """
-    if limits == NO_LIMITS:
+    if limits is NO_LIMITS:
         return None
     for name, words in _WORDS.items():
         count, most = getattr(size, name), getattr(limits, name)

@@ -157,7 +157,7 @@ def _properties(first: JsonSchema, second: JsonSchema) -> JsonSchema:
     others = (first.get("additionalProperties", True), second.get("additionalProperties", True))
     found = {name: _both(inner, two.get(name, others[1])) for name, inner in one.items()}
     found |= {name: _both(others[0], inner) for name, inner in two.items() if name not in one}
-    out: JsonSchema = {"properties": found}
+    out: JsonSchema = {"properties": found} if found else {}
     if "patternProperties" in second:
         out["patternProperties"] = second["patternProperties"]
     if "additionalProperties" in first or "additionalProperties" in second:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from callgate.schema.dialects.forms import NOTHING, Form, ObjectForm, PairsForm, Part
 from callgate.schema.dialects.loss import Change, Loss, told
+from callgate.schema.dialects.merge import types_of
 from callgate.schema.dialects.names import free, step, wire_names
 from callgate.schema.dialects.wires import Dialect
 from callgate.schema.values import is_object
@@ -287,7 +288,7 @@ def _nullable(schema: JsonSchema) -> JsonSchema:
         if "enum" in schema:
             out["enum"] = [*schema["enum"], None]
         return out
-    if kind == "null" or (isinstance(kind, list) and "null" in kind and "enum" not in schema):
+    if "null" in (types_of(schema) or ()) and None in schema.get("enum", [None]):
         return schema
     described = {word: schema[word] for word in ("title", "description") if word in schema}
     bare = {keyword: value for keyword, value in schema.items() if keyword not in described}

@@ -10,7 +10,8 @@ from typing import Any
 from callgate.errors import DefinitionError
 from callgate.schema.canonical import canonical
 from callgate.schema.definition import Definition
-from callgate.schema.dialects.fixed import apart, fits, kinds_of, written
+from callgate.schema.dialects.alternatives import confusable, exclusive, mixed_up, wire_types
+from callgate.schema.dialects.fixed import fits, kinds_of, written
 from callgate.schema.dialects.forms import (
     NOTHING,
     ArrayForm,
@@ -48,6 +49,8 @@ _MOST_NODES = 5_000
 
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
 
+_SIMPLE = frozenset({"description", "title", "type"})
+_SCALARS = ("string", "integer", "number", "boolean")
 _SILENT = ANNOTATIONS | BOOKKEEPING
 _TOLD = frozenset({"default", "description", "examples"})
 
@@ -116,6 +119,9 @@ class _Walk:
         self._nodes += 1
         if not is_object(schema):
             return self._plain(schema, path, ())
+        if schema.keys() <= _SIMPLE and schema.get("type") in _SCALARS:
+            # Most properties of most tools; every dialect takes them as they are.
+            return Node(schema)
         if "$ref" not in schema and "$dynamicRef" not in schema and "allOf" not in schema:
             return self._plain(schema, path, ())
         target = self._sole_target(schema)
@@ -225,7 +231,8 @@ class _Walk:
             self.lose(Loss(path=path, keyword=keyword, happened=Change.MOVED, words=words))
             node = self._plain(base, path, ())
             return Node(with_words(node.schema, {}, [words, *notes]), node.form)
-        if keyword == "oneOf" and not self._exclusive(branches):
+        flattened = (flat(branch, self._definition).schema for branch in branches)
+        if keyword == "oneOf" and not exclusive(list(flattened)):
             words = "More than one of the alternatives may be satisfied."
             self.lose(Loss(path=path, keyword=keyword, happened=Change.REWRITTEN, words=words))
         nodes: list[Node] = []
@@ -242,12 +249,12 @@ class _Walk:
                 nodes.append(self._written_out(both, base, place))
         if not nodes:
             return self._plain(False, path, ())
-        self.keep(
-            {name: base[name] for name in base if name in ANNOTATIONS}, {}, path, notes, exact=False
-        )
-        return self._one_of(nodes, base, notes)
+        said = {name: base[name] for name in base if name in ANNOTATIONS}
+        self.keep(said, {}, path, notes, exact=False)
+        return self._one_of(nodes, {**said, keyword: branches}, path, notes)
 
-    def _one_of(self, nodes: list[Node], base: JsonSchema, notes: list[str]) -> Node:
+    def _one_of(self, nodes: list[Node], schema: JsonSchema, path: str, notes: list[str]) -> Node:
+        """Put alternatives together, of which each has been compiled."""
         chosen: list[Node] = []
         known: set[bytes] = set()
         for node in nodes:
@@ -257,26 +264,39 @@ class _Walk:
                 known.add(key)
         if len(chosen) == 1:
             node = chosen[0]
-            return Node(with_words(node.schema, base, notes), node.form)
+            return Node(with_words(node.schema, schema, notes), node.form)
+        if mixed_up(chosen, self._resolved):
+            for keyword in ("anyOf", "oneOf", "type"):
+                if keyword in schema:
+                    told(path, keyword, schema[keyword], self.lose, notes)
+            return self._open(_texts_of(schema), path, notes)
+        if confusable(chosen, self._resolved):
+            words = "Alternatives may take the same value and read it differently."
+            self.lose(
+                Loss(
+                    path=path,
+                    keyword="anyOf",
+                    happened=Change.REWRITTEN,
+                    words=words,
+                    narrows=True,
+                )
+            )
         form = None
         if any(node.form for node in chosen):
             form = UnionForm([(node.schema, node.form) for node in chosen], self.definitions)
         out: JsonSchema = {"anyOf": [node.schema for node in chosen]}
-        return Node(with_words(out, base, notes), form)
+        return Node(with_words(out, schema, notes), form)
 
-    def _exclusive(self, branches: list[Any]) -> bool:
-        """Tell whether no value can satisfy two alternatives, by their types or one property."""
-        known = [flat(branch, self._definition).schema for branch in branches]
-        schemas = [schema for schema in known if is_object(schema)]
-        if len(schemas) < len(known):
-            return False
-        types = [kind for schema in schemas for kind in types_of(schema) or ["any"]]
-        if "any" not in types and len(set(types) - {"integer"}) == len(types):
-            return True
-        names = set[str].intersection(*(set(schema.get("required", ())) for schema in schemas))
-        return any(
-            apart([schema.get("properties", {}).get(name) for schema in schemas]) for name in names
-        )
+    def _resolved(self, schema: JsonSchema) -> JsonSchema:
+        """Return what a compiled schema refers to; of what is being compiled, its type only."""
+        while "$ref" in schema:
+            name = schema["$ref"].removeprefix("#/$defs/")
+            if name not in self._forms:
+                target = self._targets[name]
+                # An object without known properties may become an array of pairs.
+                return {"type": target["type"]} if target.get("properties") else {}
+            schema = self.definitions[name]
+        return schema
 
     # --- fixed values -----------------------------------------------------------------------
 
@@ -336,7 +356,7 @@ class _Walk:
         compound = "object" in held or "array" in held
         if len(held) > 1 and (compound or not self.dialect.type_lists):
             nodes = [self._of_type(schema, [kind], path, []) for kind in types]
-            return self._one_of(nodes, {}, notes)
+            return self._one_of(nodes, {**_texts_of(schema), "type": types}, path, notes)
         return self._of_type(schema, types, path, notes)
 
     def _of_type(self, schema: JsonSchema, types: list[str], path: str, notes: list[str]) -> Node:
@@ -389,18 +409,7 @@ class _Walk:
         self.losses.append(loss)
 
     def takes_null(self, schema: JsonSchema) -> bool:
-        if "anyOf" in schema:
-            return any(map(self.takes_null, schema["anyOf"]))
-        if "$ref" in schema:
-            name = schema["$ref"].removeprefix("#/$defs/")
-            if name in self._forms:
-                return self.takes_null(self.definitions[name])
-            # Not compiled yet, for it refers to itself.
-            target = self._targets[name]
-            return "null" in (types_of(target) or ["null"])
-        if "const" in schema or "enum" in schema:
-            return None in values_of(schema)
-        return "null" in (types_of(schema) or ["null"])
+        return "null" in wire_types(schema, self._resolved)
 
     def default_of(self, schema: Any) -> Any:
         if not is_object(schema):
@@ -415,6 +424,10 @@ class _Walk:
 _COMPOUND: Mapping[str, Callable[[_Walk, JsonSchema, str, list[str]], Node]] = MappingProxyType(
     {"array": _Walk.array, "object": _Walk.object}
 )
+
+
+def _texts_of(schema: JsonSchema) -> JsonSchema:
+    return {keyword: schema[keyword] for keyword in ("title", "description") if keyword in schema}
 
 
 def _items_of(schema: JsonSchema) -> tuple[list[Any], Any, JsonSchema]:

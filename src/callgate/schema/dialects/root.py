@@ -28,7 +28,7 @@ __all__ = ["flatten", "is_presence", "plain_root", "presence_words", "rehomed"]
 _REFUSED = frozenset({"$dynamicRef", "$ref", "allOf", "anyOf", "const", "enum", "not", "oneOf"})
 """Keywords that OpenAI and Anthropic refuse at the root, strict or not."""
 
-_FIXED = ANNOTATIONS | {"enum", "type"}
+_FIXED = ANNOTATIONS | {"const", "enum", "type"}
 _UNIONS = ("anyOf", "oneOf")
 _ROOT = "#"
 
@@ -146,7 +146,8 @@ def _any_of(name: str, variants: list[JsonSchema]) -> Any:
         return found[0] if found else False
     if all(is_object(inner) and values_of(inner) and not inner.keys() - _FIXED for inner in found):
         values = [value for inner in found for value in values_of(inner)]
-        return {**found[0], "enum": values_of({"enum": values})}
+        first = {keyword: inner for keyword, inner in found[0].items() if keyword != "const"}
+        return {**first, "enum": values_of({"enum": values})}
     return {"anyOf": found}
 
 
