@@ -60,6 +60,17 @@ def test_a_free_choice_may_be_validated():
     assert body["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}
 
 
+def test_arguments_are_streamed_value_by_value_only_where_that_is_asked_for():
+    request = ModelRequest(messages=(), tools=(TOOL,), choice="required")
+    codec = Gemini(stream_arguments=True)
+    calling = {"mode": "ANY", "streamFunctionCallArguments": True}
+    body = codec.encode_request(request, model=MODEL, stream=True)
+    assert body["toolConfig"] == {"functionCallingConfig": calling}
+    assert orjson.loads(codec.encoder(MODEL).encode(request, stream=True)) == body
+    plain = codec.encode_request(request, model=MODEL)
+    assert plain["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
+
+
 def test_that_parallel_calls_cannot_be_forbidden_is_said():
     codec = Gemini()
     asked = ModelRequest(messages=(), tools=(TOOL,), parallel=False)

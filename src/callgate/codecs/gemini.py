@@ -37,11 +37,14 @@ class Gemini:
     Attributes:
         validated: Whether a free choice is asked for as `VALIDATED`: the model may answer with
             text or calls, and calls keep to their schemas. Older models do not know it.
+        stream_arguments: Whether Vertex AI is asked to stream arguments value by value; the Gemini
+            API does not know it.
         declare: Writes the definitions of tools; the default gives their schemas as they are, in
             `parametersJsonSchema`.
     """
 
     validated: bool = False
+    stream_arguments: bool = False
     declare: Callable[[Sequence[Tool]], list[dict[str, Any]]] = write_tools
 
     @property
@@ -84,7 +87,7 @@ class Gemini:
         body: dict[str, Any] = {"contents": written + written_results(turn)}
         if request.tools:
             body["tools"] = self.encode_tools(request.tools)
-        return body | _options(request, turn, validated=self.validated)
+        return body | _options(request, turn, self, stream=stream)
 
     def encoder(self, model: str) -> ConversationEncoder[Turn]:
         """Return an encoder for requests to `model` that remembers what it has written."""
@@ -130,13 +133,15 @@ class Gemini:
         return ("This wire cannot forbid parallel calls: several may come in one message.",)
 
 
-def _options(request: ModelRequest, turn: Turn, *, validated: bool) -> dict[str, Any]:
+def _options(request: ModelRequest, turn: Turn, codec: Gemini, *, stream: bool) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if turn.system:
         options["systemInstruction"] = {"parts": list(turn.system)}
     if request.tools:
-        calling = write_calling(request.choice, validated=validated)
-        if calling is not None:
+        calling = write_calling(request.choice, validated=codec.validated)
+        if stream and codec.stream_arguments:
+            calling["streamFunctionCallArguments"] = True
+        if calling:
             options["toolConfig"] = {"functionCallingConfig": calling}
     wishes = {
         "maxOutputTokens": request.max_tokens,
@@ -173,5 +178,5 @@ class _Wiring:
         parts = [b'{"contents":[', items, b"]"]
         if tools:
             parts += (b',"tools":', tools)
-        options = _options(request, state, validated=self.codec.validated)
+        options = _options(request, state, self.codec, stream=stream)
         return b"".join((*parts, fields(options), b"}"))

@@ -77,15 +77,15 @@ def _declaration(tool: Tool) -> Json:
     return declaration | {"parametersJsonSchema": tool.parameters}
 
 
-def write_calling(choice: str, *, validated: bool = False) -> dict[str, Any] | None:
-    """Return `functionCallingConfig`; None for the provider's default.
+def write_calling(choice: str, *, validated: bool = False) -> dict[str, Any]:
+    """Return `functionCallingConfig`; empty for the provider's default.
 
     Args:
         choice: `auto`, `none`, `required` or the name of one tool.
         validated: Whether calls keep to their schemas also where the choice is free.
     """
     if choice == "auto":
-        return {"mode": "VALIDATED"} if validated else None
+        return {"mode": "VALIDATED"} if validated else {}
     if mode := _MODES.get(choice):
         return {"mode": mode}
     return {"mode": "ANY", "allowedFunctionNames": [gemini_name(choice)]}
