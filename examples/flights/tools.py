@@ -1,7 +1,7 @@
 """The tools of the demo: plain functions over the flight database, each one a contract.
 
-Only flights are in reach of `query_flights`: planes, weather and names answer to their own tools,
-so that a question about the plane of a flight needs one call that depends on another.
+Planes and weather are not in reach of `query`: they answer only to their own tools, so that a
+question about the plane of a flight needs one call that depends on another.
 """
 
 import sqlite3
@@ -19,7 +19,7 @@ from examples.flights.data import DATABASE, cache_folder
 MOST_ROWS = 20
 # Steps of SQLite's machine; about two seconds. A model may write a query that never ends.
 MOST_STEPS = 20_000_000
-QUERYABLE = frozenset({"flights"})
+QUERYABLE = frozenset({"flights", "airlines", "airports"})
 
 Month = Annotated[int, Field(ge=1, le=12)]
 Day = Annotated[int, Field(ge=1, le=31)]
@@ -50,35 +50,6 @@ def one(sql: str, values: Sequence[Any], missing: str) -> dict[str, Any]:
     if not found:
         raise ToolFailedError(missing)
     return found[0]
-
-
-@tool(effect="read", examples=[{"text": "BOS"}])
-def find_airport(text: str) -> list[dict[str, Any]]:
-    """Find an airport by its code or a part of its name.
-
-    Args:
-        text: Code or part of the name.
-    """
-    code, part = text.upper(), f"%{text}%"
-    # Three letters stand in many names, so a code that exists is taken for a code only.
-    return rows(
-        "SELECT faa AS code, name FROM airports WHERE faa = ?1 OR (name LIKE ?2 AND NOT EXISTS "
-        "(SELECT 1 FROM airports WHERE faa = ?1))",
-        (code, part),
-    )
-
-
-@tool(effect="read", examples=[{"text": "WN"}])
-def find_airline(text: str) -> list[dict[str, Any]]:
-    """Find an airline by its carrier code or a part of its name.
-
-    Args:
-        text: Code or part of the name.
-    """
-    return rows(
-        "SELECT carrier, name FROM airlines WHERE carrier = ? OR name LIKE ?",
-        (text.upper(), f"%{text}%"),
-    )
 
 
 @tool(effect="read")
@@ -112,7 +83,7 @@ def plane_details(tailnum: str) -> dict[str, Any]:
         "SELECT tailnum, year AS year_built, manufacturer, model, engines, seats FROM planes "
         "WHERE tailnum = ?",
         (tailnum.upper(),),
-        f"No plane {tailnum} is registered; lookup_flight or query_flights finds a tail number.",
+        f"No plane {tailnum} is registered; lookup_flight or query finds a tail number.",
     )
 
 
@@ -142,12 +113,14 @@ def weather_at(origin: Airport, month: Month, day: Day, hour: Hour) -> dict[str,
         {"sql": "SELECT carrier, flight, tailnum FROM flights ORDER BY air_time DESC LIMIT 1"},
     ],
 )
-def query_flights(sql: str) -> list[dict[str, Any]]:
-    """Count, average or rank flights with one SQLite SELECT.
+def query(sql: str) -> list[dict[str, Any]]:
+    """Look up, count, average or rank anything in these tables with one SQLite SELECT.
 
-    flights(year, month, day, carrier, flight, tailnum, origin, dest, dep_time, dep_delay,
-    arr_delay, air_time, distance): dep_time IS NULL when cancelled; dep_delay and arr_delay are
-    minutes late at departure and at arrival; distance is miles.
+    CREATE TABLE flights (year, month, day, carrier, flight, tailnum, origin, dest,
+    dep_time /* NULL: cancelled */, dep_delay /* minutes late leaving */,
+    arr_delay /* minutes late arriving */, air_time, distance /* miles */);
+    CREATE TABLE airlines (carrier, name);
+    CREATE TABLE airports (faa, name);
 
     Args:
         sql: The statement.
@@ -164,7 +137,7 @@ def query_flights(sql: str) -> list[dict[str, Any]]:
 
 
 def allow(action: int, first: str | None, second: str | None, *_: str | None) -> int:
-    """Let a model's statement read one table, and nothing else."""
+    """Let a model's statement read three tables, and nothing else."""
     if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE):
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_READ and first in QUERYABLE:
@@ -175,7 +148,10 @@ def allow(action: int, first: str | None, second: str | None, *_: str | None) ->
 def hint(problem: str) -> str:
     """Say what to do about an error of SQLite."""
     if "prohibited" in problem or "not authorized" in problem or "no such table" in problem:
-        return "Only SELECT on flights works here; plane_details and weather_at know the rest."
+        return (
+            "Only flights, airlines and airports can be read here. SELECT tailnum FROM flights "
+            "first, then call plane_details(tailnum); weather_at knows the weather."
+        )
     if "interrupted" in problem:
         return "The statement takes too long; ask for less."
     return "Correct the statement."
@@ -208,12 +184,4 @@ def watch_flight(
     return {"watching": f"{carrier.upper()} {flight} on {month}/{day}", "note": note}
 
 
-TOOLS = (
-    query_flights,
-    lookup_flight,
-    plane_details,
-    weather_at,
-    find_airport,
-    find_airline,
-    watch_flight,
-)
+TOOLS = (query, lookup_flight, plane_details, weather_at, watch_flight)

@@ -24,18 +24,6 @@ async def session(database: Path) -> AsyncIterator[Session]:
     ("name", "arguments", "value"),
     [
         (
-            "find_airport",
-            {"text": "iah"},
-            [{"code": "IAH", "name": "George Bush Intercontinental"}],
-        ),
-        ("find_airport", {"text": "annex"}, [{"code": "IAHX", "name": "IAH Annex"}]),
-        ("find_airport", {"text": "zzz"}, []),
-        (
-            "find_airline",
-            {"text": "united"},
-            [{"carrier": "UA", "name": "United Air Lines Inc."}],
-        ),
-        (
             "lookup_flight",
             {**UA, "carrier": "ua"},
             {
@@ -71,7 +59,8 @@ async def session(database: Path) -> AsyncIterator[Session]:
                 "visibility_miles": None,
             },
         ),
-        ("query_flights", {"sql": "SELECT count(*) AS n FROM flights"}, [{"n": 1}]),
+        ("query", {"sql": "SELECT count(*) AS n FROM flights"}, [{"n": 1}]),
+        ("query", {"sql": "SELECT name FROM airports WHERE faa = 'IAHX'"}, [{"name": "IAH Annex"}]),
     ],
 )
 async def test_a_read_gives_the_rows_of_the_database(
@@ -103,23 +92,23 @@ async def test_what_is_not_there_is_told_to_the_model(
 @pytest.mark.parametrize(
     ("sql", "hint"),
     [
-        ("SELECT * FROM planes", "plane_details and weather_at know the rest."),
-        ("SELECT * FROM plane_details", "plane_details and weather_at know the rest."),
-        ("DELETE FROM flights", "plane_details and weather_at know the rest."),
+        ("SELECT * FROM planes", "weather_at knows the weather."),
+        ("SELECT * FROM plane_details", "weather_at knows the weather."),
+        ("DELETE FROM flights", "weather_at knows the weather."),
         (
             "INSERT INTO watchlist VALUES (1, 2, 3, 4, 5, 6)",
-            "plane_details and weather_at know the rest.",
+            "weather_at knows the weather.",
         ),
-        ("PRAGMA user_version", "plane_details and weather_at know the rest."),
-        ("SELECT name FROM sqlite_master", "plane_details and weather_at know the rest."),
+        ("PRAGMA user_version", "weather_at knows the weather."),
+        ("SELECT name FROM sqlite_master", "weather_at knows the weather."),
         ("SELECT nope FROM flights", "Correct the statement."),
         ("SELECT 1; SELECT 2", "Correct the statement."),
     ],
 )
-async def test_a_statement_may_read_one_table_and_nothing_else(
+async def test_a_statement_may_read_three_tables_and_nothing_else(
     session: Session, sql: str, hint: str
 ) -> None:
-    result = await session.call("query_flights", {"sql": sql})
+    result = await session.call("query", {"sql": sql})
     assert result.status is Status.ERROR
     assert result.text().endswith(hint)
 
@@ -129,7 +118,7 @@ async def test_a_statement_that_never_ends_is_stopped(
 ) -> None:
     monkeypatch.setattr(tools, "MOST_STEPS", 200_000)
     endless = "WITH RECURSIVE a(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM a) SELECT max(x) FROM a"
-    result = await session.call("query_flights", {"sql": endless})
+    result = await session.call("query", {"sql": endless})
     assert result.text().endswith("The statement takes too long; ask for less.")
 
 
@@ -149,15 +138,13 @@ async def test_a_flight_that_never_was_is_not_written(session: Session, database
         assert connection.execute("SELECT count(*) FROM watchlist").fetchone() == (0,)
 
 
-def test_a_model_sees_seven_short_contracts_and_never_the_key() -> None:
+def test_a_model_sees_five_short_contracts_and_never_the_key() -> None:
     seen = {item.tool.name: item.tool.effect.value for item in TOOLS}
     assert seen == {
-        "query_flights": "read",
+        "query": "read",
         "lookup_flight": "read",
         "plane_details": "read",
         "weather_at": "read",
-        "find_airport": "read",
-        "find_airline": "read",
         "watch_flight": "idempotent",
     }
     assert all("call" not in item.tool.parameters["properties"] for item in TOOLS)
