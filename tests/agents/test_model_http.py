@@ -412,6 +412,11 @@ def told(error: ModelError) -> list[str]:
     return [str(error), repr(error), str(error.details), *ours]
 
 
+async def test_a_key_that_is_a_mere_word_breaks_no_answer():
+    async with setting(whole(ANSWER), key="hello") as at:
+        assert (await at.model.complete(ASKED)).message.text == "hello"
+
+
 @pytest.mark.parametrize("value", ["", "line\nbreak", "schlüssel"])
 def test_what_no_key_can_be_is_refused_without_being_repeated(value: str):
     with pytest.raises(SettingsError) as error:

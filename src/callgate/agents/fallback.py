@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -82,9 +82,7 @@ class Fallback:
             else:
                 return
             finally:
-                # Who stops listening in the middle must not leave the connection open.
-                if isinstance(events, AsyncGenerator):
-                    await events.aclose()
+                await _end(events)
 
     async def close(self) -> None:
         """Close all models, also if closing one of them fails."""
@@ -101,6 +99,12 @@ class Fallback:
         if before:
             error.details = {**error.details, "before": before}
         raise error
+
+
+async def _end(events: AsyncIterator[ModelEvent]) -> None:
+    """Stop a stream: who leaves it in the middle must not leave the connection open."""
+    if isinstance(events, AsyncGenerator):
+        await events.aclose()
 
 
 def _noted(response: ModelResponse, before: Sequence[str]) -> ModelResponse:

@@ -14,6 +14,10 @@ from callgate.errors import SettingsError
 
 __all__ = ["Key", "Secret"]
 
+_LEAST = 8
+"""Characters of the shortest secret that is hidden: to hide `none` or `x`, as servers without keys
+are given, would break answers."""
+
 
 class Secret(httpx2.Auth):
     """What proves who asks: it is set while a request is on its way, and hidden in its answer.
@@ -40,7 +44,12 @@ class Secret(httpx2.Auth):
                 details={"key": source},
             )
         # JSON may write a slash with a backslash before it.
-        spellings = {form for value in values for form in (value, value.replace("/", "\\/"))}
+        spellings = {
+            form
+            for value in values
+            if len(value) >= _LEAST
+            for form in (value, value.replace("/", "\\/"))
+        }
         self._hidden = tuple(form.encode() for form in sorted(spellings, key=len, reverse=True))
         self._source = source
 
