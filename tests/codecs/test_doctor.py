@@ -377,6 +377,14 @@ def test_what_a_wire_has_no_place_for_is_told_as_text():
     assert [fault for _, fault in told(treated)] == [Fault.NOT_CARRIED] * 4
 
 
+def test_a_call_stays_when_only_what_is_said_about_it_has_no_place():
+    about = Opaque(wire="gemini", model="m", data={"call": {}, "strange": 1})
+    history = [user("go"), assistant(about, call()), tool(result())]
+    treated = examine(history, wire="gemini", model="m")
+    assert parts(treated)[1] == (Role.ASSISTANT, (call(),))
+    assert told(treated) == [("messages[1].parts[1]", Fault.NOT_CARRIED)]
+
+
 # ------------------------------------------------------------------ whole messages
 
 

@@ -133,20 +133,27 @@ def _claim(groups: Sequence[_Group], results: Sequence[_Result]) -> None:
         of_id.setdefault(result.part.call_id, []).append(result)
     calls = [(group, call) for group in groups for call in group.calls]
     known = {call.part.id for _, call in calls}
-    strangers = [result for result in results if result.part.call_id not in known]
+    strangers = _strangers(groups, [r for r in results if r.part.call_id not in known])
     for group, call in calls:
         call.take(filter(group.is_followed, of_id.get(call.part.id, ())))
     for group, call in calls:
         call.take(r for r in of_id.get(call.part.id, ()) if r.at > group.last)
     for group, call in calls:
         call.take(of_id.get(call.part.id, ()))
-        call.take(_of_name(strangers, group, call))
+        for name in (call.part.name, ""):
+            call.take(strangers.get((group.last, name), ()))
 
 
-def _of_name(strangers: Iterable[_Result], group: _Group, call: _Call) -> Iterator[_Result]:
-    for result in strangers:
-        if group.is_followed(result) and result.part.name in ("", call.part.name):
-            yield result
+def _strangers(
+    groups: Iterable[_Group], results: Iterable[_Result]
+) -> dict[tuple[int, str], Iterator[_Result]]:
+    """Return results by the group they follow and their name; each is passed once."""
+    group_at = {at: group for group in groups for at in range(group.last + 1, group.end + 1)}
+    found: dict[tuple[int, str], list[_Result]] = {}
+    for result in results:
+        if group := group_at.get(result.at):
+            found.setdefault((group.last, result.part.name), []).append(result)
+    return {key: iter(value) for key, value in found.items()}
 
 
 def _tell_apart(groups: Iterable[_Group], chart: Chart) -> None:
