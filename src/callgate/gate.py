@@ -1,50 +1,24 @@
-"""`Gate` and `Session`: what most users touch; every call they make travels the one path."""
+"""`Gate`: what most users touch; every call they make through it travels the one path."""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, TypeAlias
-from urllib.parse import quote
+from collections import OrderedDict
+from collections.abc import AsyncIterable, Callable, Collection, Iterable
+from typing import Any
 
-from callgate.codecs import Codec, by_name, detect, wire_names
-from callgate.errors import DuplicateCallError, MisuseError, ModelStreamError, RefusedError
-from callgate.messages import Answer, Answered, CallPart, Message, ResultPart, Role
+from callgate.errors import MisuseError
+from callgate.messages import Answer
 from callgate.path import CallPath, Offered
-from callgate.pipeline import Clock, Handler, Listener, LoopClock
-from callgate.portal import Portal
-from callgate.sources.results import READ_RESULT
-from callgate.stages.order import Turn, run_turn
-from callgate.types import (
-    ANYONE,
-    Effect,
-    Principal,
-    Scope,
-    SessionState,
-    Status,
-    Surface,
-    Tool,
-    ToolCall,
-    ToolResult,
-    make_call,
-    maker,
-)
+from callgate.pipeline import Clock, Listener, LoopClock
+from callgate.session import Session, Watch
+from callgate.types import ANYONE, Principal, SessionState, Surface
 
 __all__ = ["Gate", "Session"]
 
-_answer_of = maker(Answer)
-_answered = maker(Answered)
-_part = maker(ResultPart)
-_state = maker(SessionState)
-
-# A member is looked up through its metaclass, which a hot path feels.
-_OK, _PENDING = Status.OK, Status.PENDING
-_TOOL = Role.TOOL
-
-_Make: TypeAlias = Callable[[int, Turn | None], ToolCall]
-"""Makes the call at one place of a turn."""
+_DEFAULTS = 1024
+"""Principals whose default session a gate remembers; the one not used for longest goes."""
 
 
 class Gate:
@@ -90,11 +64,83 @@ class Gate:
             clock=clock or LoopClock(),
             chance=chance,
         )
+        self._defaults: OrderedDict[tuple[str, str], Session] = OrderedDict()
 
     @property
     def surface(self) -> Surface:
         """The tools behind this gate."""
         return self._path.surface
+
+    def tools(
+        self, principal: Principal = ANYONE, *, wire: str | None = None, model: str | None = None
+    ) -> tuple[Any, ...]:
+        """Return the tools to offer to a model; `Session.tools` of the default session.
+
+        Args:
+            principal: Whose default session it is.
+            wire: As in `Session.tools`.
+            model: As in `Session.tools`.
+
+        Raises:
+            SettingsError: There is no such wire.
+        """
+        return self.default_session(principal).tools(wire=wire, model=model)
+
+    async def answer(
+        self, response: Any, principal: Principal = ANYONE, *, wire: str | None = None
+    ) -> Answer:
+        """Run every call in a provider's response; `Session.answer` of the default session."""
+        return await self.default_session(principal).answer(response, wire=wire)
+
+    async def answer_stream(
+        self,
+        chunks: AsyncIterable[Any] | Iterable[Any],
+        principal: Principal = ANYONE,
+        *,
+        wire: str,
+        on_event: Watch | None = None,
+    ) -> Answer:
+        """Run every call in a stream; `Session.answer_stream` of the default session."""
+        session = self.default_session(principal)
+        return await session.answer_stream(chunks, wire=wire, on_event=on_event)
+
+    def answer_blocking(
+        self, response: Any, principal: Principal = ANYONE, *, wire: str | None = None
+    ) -> Answer:
+        """Run every call in a provider's response; the blocking twin of `answer`."""
+        return self.default_session(principal).answer_blocking(response, wire=wire)
+
+    def answer_stream_blocking(
+        self,
+        chunks: Iterable[Any],
+        principal: Principal = ANYONE,
+        *,
+        wire: str,
+        on_event: Watch | None = None,
+    ) -> Answer:
+        """Run every call in a stream; the blocking twin of `answer_stream`."""
+        session = self.default_session(principal)
+        return session.answer_stream_blocking(chunks, wire=wire, on_event=on_event)
+
+    def default_session(self, principal: Principal = ANYONE) -> Session:
+        """Return the session that `tools` and `answer` of this gate use for a principal.
+
+        It is one conversation, as every session is: calls that repeat are counted in it, and tools
+        that are disclosed stay so. A program with several conversations makes a `session` for each.
+        A principal whose roles or attributes have changed gets a new one; so does one that
+        1024 others have come after.
+
+        Args:
+            principal: On whose behalf calls are made.
+        """
+        key = (principal.tenant, principal.id)
+        held = self._defaults.get(key)
+        if held is None or held.principal != principal:
+            held = self._defaults[key] = self.session(principal)
+        self._defaults.move_to_end(key)
+        if len(self._defaults) > _DEFAULTS:
+            self._defaults.popitem(last=False)
+        return held
 
     def session(
         self,
@@ -153,313 +199,3 @@ class Gate:
         """Let idle worker threads and the loop of the blocking twins end."""
         self._path.close()
         self._path.portal.close()
-
-
-class Session:
-    """One conversation: a principal, a pinned set of tools, a turn counter and budgets."""
-
-    def __init__(
-        self, path: CallPath, state: SessionState, *, strict: bool, max_calls: int | None
-    ) -> None:
-        """Begin or continue; use `Gate.session` or `Gate.restore`.
-
-        Args:
-            path: What takes the calls.
-            state: What survives a restart.
-            strict: Whether repairs are refused.
-            max_calls: How many calls may be made; None for no bound.
-        """
-        who = state.principal
-        self._path = path
-        self._handler = path.handler
-        self._state = state
-        self._turn = state.turn
-        self._offer = _Offer(path.surface, state.disclosed)
-        self._prefix = "/".join(quote(part, safe="") for part in (who.tenant, who.id, state.id))
-        self._scope = Scope(
-            session=state.id,
-            principal=who,
-            prefix=self._prefix,
-            emit=path.emit,
-            strict=strict,
-            labels=state.labels,
-            disclose=self._offer.disclose,
-            max_calls=max_calls,
-        )
-
-    @property
-    def state(self) -> SessionState:
-        """All of the session that must survive a restart."""
-        state = self._state
-        return _state(
-            id=state.id,
-            principal=state.principal,
-            revision=state.revision,
-            turn=self._turn,
-            labels=state.labels,
-            disclosed=self._offer.disclosed,
-        )
-
-    @property
-    def clock(self) -> Clock:
-        """The time that the path goes by."""
-        return self._path.clock
-
-    @property
-    def portal(self) -> Portal:
-        """The door for callers that cannot await."""
-        return self._path.portal
-
-    def tools(self, *, wire: str | None = None) -> tuple[Any, ...]:
-        """Return the tools to offer to a model.
-
-        Args:
-            wire: The name of a provider's wire, such as `openai`; by default our own `Tool`s.
-
-        Returns:
-            The same object until a tool is disclosed, so that prompts stay cacheable.
-
-        Raises:
-            SettingsError: There is no such wire.
-        """
-        return self._offer.tools() if wire is None else self._offer.encoded(wire)
-
-    async def call(
-        self,
-        name: str,
-        arguments: Mapping[str, Any] | str | bytes,
-        *,
-        id: str | None = None,
-        key: str | None = None,
-        timeout: float | None = None,
-    ) -> ToolResult:
-        """Make one call.
-
-        Args:
-            name: The tool.
-            arguments: JSON text or an object.
-            id: The call's id; made from the turn by default.
-            key: The caller's own name of the intent: the same key is the same intent.
-            timeout: Seconds it may execute, if less than the tool's own limit.
-
-        Returns:
-            The result; failures are values, see `ToolResult.unwrap`.
-
-        Raises:
-            MisuseError: The gate belongs to another event loop.
-        """
-        self._path.attach()
-        turn = self._turn = self._turn + 1
-        return await self._handler(
-            make_call(
-                id=id or f"call_{turn}",
-                key=f"{self._prefix}/{turn}/0" if key is None else f"{self._prefix}//{key}",
-                name=name,
-                arguments=arguments,
-                scope=self._scope,
-                timeout=timeout,
-            )
-        )
-
-    def next_turn(self) -> int:
-        """Count a turn and return its number.
-
-        Whoever logs a model's answer before its calls run takes the number first: it is part of
-        their keys, and the same number after a crash makes them the same intents.
-        """
-        self._turn += 1
-        return self._turn
-
-    async def turn(
-        self,
-        calls: Sequence[CallPart],
-        *,
-        turn: int | None = None,
-        refused: Mapping[str, RefusedError] | None = None,
-    ) -> Answer:
-        """Make the calls of one model turn.
-
-        Calls are admitted in the model's order; then reads run together and effects one after
-        another. A call that fails takes none of the others with it.
-
-        Args:
-            calls: As the model made them.
-            turn: The number that `next_turn` gave for them; a new one by default.
-            refused: Calls that are not to be made, by id, with the reason the model is told.
-
-        Returns:
-            Every call with its result, in the same order.
-        """
-        self._path.attach()
-        number = self.next_turn() if turn is None else turn
-        make = self._maker(calls, number, {})
-        if len(calls) == 1 and not refused:
-            results = [await self._handler(make(0, None))]
-        else:
-            refusals = _refusals(calls, refused or {})
-            results = await self._run(make, range(len(calls)), refusals)
-        return _answer(calls, results, number)
-
-    async def answer(self, response: Any) -> Answer:
-        """Run every call in a provider's response.
-
-        Args:
-            response: The response object of a provider's SDK, or the same as a dict.
-
-        Returns:
-            The answer; its `messages` are in the provider's own form.
-
-        Raises:
-            ModelStreamError: The response belongs to no known wire.
-        """
-        codec = detect(response)
-        if codec is None:
-            raise ModelStreamError(
-                f"A {type(response).__name__} is no response of a known provider. Pass the SDK's "
-                "response object or its JSON as a dict."
-            )
-        names = wire_names(self._path.surface.tools.values())
-        decoded = codec.decode_response(response, names=names)
-        answer = await self.turn(decoded.message.calls)
-        return _on_wire(answer, codec)
-
-    async def resume(self, answer: Answer, replies: Mapping[str, Any]) -> Answer:
-        """Complete calls that were waiting.
-
-        Args:
-            answer: An answer with waiting calls, of this session.
-            replies: What the waiting calls asked for, by call id.
-
-        Returns:
-            The answer with those calls completed, under the keys they had.
-
-        Raises:
-            MisuseError: A reply names no waiting call.
-        """
-        self._path.attach()
-        waiting = {item.call.id for item in answer.waiting}
-        if stray := sorted(set(replies) - waiting):
-            raise MisuseError(f"No call waits under the id {', '.join(stray)}.")
-        calls = [item.call for item in answer.answered]
-        places = [place for place, call in enumerate(calls) if call.id in replies]
-        made = await self._run(self._maker(calls, answer.turn, replies), places, {})
-        results = dict(zip(places, made, strict=True))
-        final = [results.get(place, item.result) for place, item in enumerate(answer.answered)]
-        done = _answer(calls, final, answer.turn)
-        return _on_wire(done, by_name(answer.wire)) if answer.wire else done
-
-    def call_blocking(
-        self, name: str, arguments: Mapping[str, Any] | str | bytes, **options: Any
-    ) -> ToolResult:
-        """Make one call from code that cannot await; the blocking twin of `call`."""
-        return self._path.portal.run(lambda: self.call(name, arguments, **options))
-
-    def answer_blocking(self, response: Any) -> Answer:
-        """Run every call in a response; the blocking twin of `answer`."""
-        return self._path.portal.run(lambda: self.answer(response))
-
-    def _maker(self, calls: Sequence[CallPart], turn: int, replies: Mapping[str, Any]) -> _Make:
-        def make(place: int, together: Turn | None) -> ToolCall:
-            part = calls[place]
-            return make_call(
-                id=part.id,
-                key=f"{self._prefix}/{turn}/{place}",
-                name=part.name,
-                arguments=part.arguments,
-                scope=self._scope,
-                truncated=part.truncated,
-                turn=together,
-                reply=replies.get(part.id),
-            )
-
-        return make
-
-    async def _run(
-        self, make: _Make, places: Sequence[int], refused: Mapping[int, RefusedError]
-    ) -> list[ToolResult]:
-        def begin(index: int, turn: Turn) -> tuple[Handler, ToolCall]:
-            place = places[index]
-            refusal = refused.get(place)
-            path = self._handler if refusal is None else self._path.refusing(refusal)
-            return path, make(place, turn)
-
-        return await run_turn(len(places), begin, self._changes)
-
-    def _changes(self, name: str) -> bool:
-        tool = self._path.surface.tools.get(name)
-        return tool is not None and tool.effect is not Effect.READ
-
-
-class _Offer:
-    """The tools a session shows to models.
-
-    Calls reach it through their scope. It does not know the session, so that a session goes with
-    its last reference instead of waiting for the garbage collector.
-    """
-
-    def __init__(self, surface: Surface, disclosed: frozenset[str]) -> None:
-        self.disclosed = disclosed
-        self._surface = surface
-        self._visible: tuple[Tool, ...] | None = None
-        self._encoded: dict[str, tuple[Any, ...]] = {}
-
-    def disclose(self, name: str) -> None:
-        if name not in self.disclosed:
-            self.disclosed |= {name}
-            self._visible = None
-            self._encoded.clear()
-
-    def tools(self) -> tuple[Tool, ...]:
-        if self._visible is None:
-            hidden = {READ_RESULT.name} - self.disclosed
-            self._visible = tuple(
-                tool for name, tool in self._surface.tools.items() if name not in hidden
-            )
-        return self._visible
-
-    def encoded(self, wire: str) -> tuple[Any, ...]:
-        if wire not in self._encoded:
-            self._encoded[wire] = tuple(by_name(wire).encode_tools(self.tools()))
-        return self._encoded[wire]
-
-
-def _refusals(
-    calls: Sequence[CallPart], refused: Mapping[str, RefusedError]
-) -> dict[int, RefusedError]:
-    found: dict[int, RefusedError] = {}
-    seen: set[str] = set()
-    for place, call in enumerate(calls):
-        if call.id in seen:
-            found[place] = DuplicateCallError(
-                f"Another call of this turn has the id {call.id!r} too."
-            )
-        elif call.id in refused:
-            found[place] = refused[call.id]
-        seen.add(call.id)
-    return found
-
-
-def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int) -> Answer:
-    answered: list[Answered] = []
-    parts: list[ResultPart] = []
-    waiting = False
-    for call, result in zip(calls, results, strict=True):
-        answered.append(_answered(call=call, result=result))
-        waiting = waiting or result.status is _PENDING
-        parts.append(
-            _part(
-                call_id=call.id,
-                name=call.name,
-                text=result.text(),
-                content=result.content,
-                error=result.status is not _OK,
-                echo=call.echo,
-            )
-        )
-    messages = () if waiting else (Message(role=_TOOL, parts=tuple(parts)),)
-    return _answer_of(answered=tuple(answered), messages=messages, turn=turn)
-
-
-def _on_wire(answer: Answer, codec: Codec) -> Answer:
-    encoded = [part for message in answer.messages for part in codec.encode_message(message)]
-    return replace(answer, messages=tuple(encoded), wire=codec.wire)

@@ -257,12 +257,15 @@ class Answer:
         answered: The calls in the model's order, each with its result so far.
         messages: What goes back to the model, in the form of the wire that was answered;
             empty while calls wait.
+        said: The model's own message in the same form, which stands before `messages` in the
+            conversation; empty for our own messages.
         wire: The wire of the response; empty for our own messages.
         turn: The number of the turn within its session; with the call's place it names its key.
     """
 
     answered: tuple[Answered, ...]
     messages: tuple[Any, ...] = ()
+    said: tuple[Any, ...] = ()
     wire: str = ""
     turn: int = 0
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import current_task
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
+from functools import cached_property
 from threading import get_ident
 from typing import Any, TypeAlias, cast
 
+from callgate.codecs import wire_names
 from callgate.errors import DefinitionError, MisuseError, RefusedError
 from callgate.pipeline import Clock, Handler, Listener, Source, compose, stacks
 from callgate.portal import Portal
@@ -92,6 +94,11 @@ class CallPath:
         self._record = Record(clock)
         resolve = Resolve(self.surface, stacks(self.surface, executors, factories))
         self.handler: Handler = compose([self._record, resolve], resolve.refuse)
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Our names of the tools that providers' wires name otherwise, by the wires' names."""
+        return wire_names(self.surface.tools.values())
 
     def attach(self) -> None:
         """Bind the path to the running event loop.

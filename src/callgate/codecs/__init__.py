@@ -57,6 +57,7 @@ __all__ = [
     "detect",
     "wire_name",
     "wire_names",
+    "wire_of",
 ]
 
 # A wire is loaded when it is first asked for: a program speaks one or two of them.
@@ -118,6 +119,18 @@ def by_name(wire: str) -> Codec:
             details={"got": wire, "allowed": list(_CODECS)},
         )
     return _codec(own)
+
+
+def wire_of(model: str) -> str:
+    """Return the wire that a model is spoken to in: providers have the names of their wires.
+
+    Args:
+        model: Our full name of a model, such as `anthropic:claude-opus-5-5`, `mistral:NAME@URL` or,
+            for a server that speaks OpenAI Chat Completions, `NAME@URL`.
+    """
+    name, at_url, _ = model.partition("@http")
+    provider, named, _ = name.partition(":")
+    return "openai" if at_url and not (named and provider in _CODECS) else provider
 
 
 def detect(response: Any) -> Codec | None:

@@ -71,7 +71,9 @@ _NATURAL = frozenset({"", "STOP", "FINISH_REASON_UNSPECIFIED"})
 """All words that are in neither are failures: `MALFORMED_FUNCTION_CALL`, `OTHER` and the like."""
 _REQUESTS_FAULT = frozenset({"MISSING_THOUGHT_SIGNATURE"})
 
-_SNAKE = frozenset({"usage_metadata", "model_version", "prompt_feedback", "response_id"})
+_SNAKE = frozenset(
+    {"usage_metadata", "model_version", "prompt_feedback", "response_id", "sdk_http_response"}
+)
 _UNTOUCHED = frozenset({"args", "response"})
 _HUMP = re.compile(r"_([a-z0-9])")
 

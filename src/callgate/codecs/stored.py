@@ -302,7 +302,7 @@ def answer_to_json(answer: Answer) -> dict[str, Any]:
         "messages": [
             message if answer.wire else message_to_json(message) for message in answer.messages
         ],
-        **_given(wire=answer.wire, turn=answer.turn),
+        **_given(said=list(answer.said), wire=answer.wire, turn=answer.turn),
     }
 
 
@@ -317,6 +317,7 @@ def answer_from_json(data: Json) -> Answer:
         messages=tuple(
             message if wire else message_from_json(message) for message in data["messages"]
         ),
+        said=tuple(data.get("said", ())),
         wire=wire,
         turn=data.get("turn", 0),
     )
