@@ -18,7 +18,7 @@ from callgate.codecs.anthropic_writing import is_result, write_choice, write_mes
 from callgate.codecs.claude import refuses_forced_choice, refuses_temperature, thinking_of
 from callgate.codecs.encoder import ConversationEncoder, dumped, fields
 from callgate.codecs.sse import EventStream
-from callgate.codecs.turns import Turns, arranged
+from callgate.codecs.turns import Turns, arranged, speaks_late
 from callgate.codecs.wire import NO_NAMES
 from callgate.errors import ModelError
 from callgate.messages import Message, ModelRequest, ModelResponse
@@ -90,11 +90,7 @@ class Anthropic:
         return body | self._options(request, state, model=model, stream=stream)
 
     def notes(self, request: ModelRequest, *, model: str) -> tuple[str, ...]:
-        """Return what of a request the wire or the model cannot do; see `Noting`.
-
-        Raises:
-            ModelRequestError: The wire has no place for a part of a message.
-        """
+        """Return what of a request the wire or the model cannot do; see `Noting`."""
         found: list[str] = []
         if request.tools and self._choice(request.choice, model) != request.choice:
             found.append(
@@ -105,8 +101,7 @@ class Anthropic:
             found.append(f"{model} takes no temperature, here or with thinking.")
         if request.seed is not None:
             found.append("This wire has no seed: answers are not repeatable.")
-        wiring = self._wiring(model)
-        if wiring.write(request.messages, wiring.start)[1].late:
+        if speaks_late(request.messages):
             found.append("Words of the system that came later stand at the beginning.")
         return tuple(found)
 

@@ -24,7 +24,7 @@ from callgate.codecs.bedrock_writing import (
 )
 from callgate.codecs.claude import refuses_forced_choice, refuses_temperature, thinking_of
 from callgate.codecs.encoder import ConversationEncoder, dumped, fields
-from callgate.codecs.turns import Turns, arranged
+from callgate.codecs.turns import Turns, arranged, speaks_late
 from callgate.codecs.wire import NO_NAMES
 from callgate.errors import ModelError
 from callgate.messages import CallPart, Message, ModelRequest, ModelResponse, ResultPart
@@ -100,11 +100,7 @@ class Bedrock:
         return body
 
     def notes(self, request: ModelRequest, *, model: str) -> tuple[str, ...]:
-        """Return what of a request the wire or the model cannot do; see `Noting`.
-
-        Raises:
-            ModelRequestError: The wire has no place for a part of a message.
-        """
+        """Return what of a request the wire or the model cannot do; see `Noting`."""
         found: list[str] = []
         wiring = self._wiring(model)
         if request.tools and request.choice == "none" and _offers(request):
@@ -120,7 +116,7 @@ class Bedrock:
             found.append(f"{model} takes no temperature, here or with thinking.")
         if request.seed is not None:
             found.append("This wire has no seed: answers are not repeatable.")
-        if wiring.write(request.messages, wiring.start)[1].late:
+        if speaks_late(request.messages):
             found.append("Words of the system that came later stand at the beginning.")
         return tuple(found)
 

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from callgate.messages import Message
+from callgate.messages import Message, Role
 
-__all__ = ["Turns", "Written", "arranged"]
+__all__ = ["Turns", "Written", "arranged", "speaks_late"]
 
 Json: TypeAlias = dict[str, Any]
+
+# A member is looked up through its metaclass, which every message would feel.
+_SYSTEM = Role.SYSTEM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +43,12 @@ class Turns:
 
     Attributes:
         system: The system's words so far.
-        late: Whether some of them came after the conversation had begun.
         role: Who speaks in the last message, which may still grow; empty before the first.
         blocks: What the last message holds so far.
         notes: What else a request has to say.
     """
 
     system: tuple[Json, ...] = ()
-    late: bool = False
     role: str = ""
     blocks: tuple[Json, ...] = ()
     notes: Json = field(default_factory=dict[str, Any])
@@ -79,10 +80,7 @@ def arranged(
     done: list[Json] = []
     for message in messages:
         new = write(message)
-        late = state.late or bool(new.system and state.role)
-        state = replace(
-            state, system=state.system + new.system, late=late, notes=state.notes | new.notes
-        )
+        state = replace(state, system=state.system + new.system, notes=state.notes | new.notes)
         if not new.blocks:
             continue
         blocks = new.blocks
@@ -92,6 +90,17 @@ def arranged(
             done += state.open
         state = replace(state, role=new.role, blocks=_results_first(blocks, is_result))
     return done, state
+
+
+def speaks_late(messages: Iterable[Message]) -> bool:
+    """Whether the system says something after the conversation has begun."""
+    begun = False
+    for message in messages:
+        if message.role is not _SYSTEM:
+            begun = True
+        elif begun:
+            return True
+    return False
 
 
 def _results_first(blocks: tuple[Json, ...], is_result: Callable[[Json], bool]) -> tuple[Json, ...]:
