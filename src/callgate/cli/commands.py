@@ -10,7 +10,10 @@ import typer
 
 from callgate.cli import models, tools
 from callgate.cli.calls import call_tool, run_question
+from callgate.cli.compiling import compile_source
 from callgate.cli.doctor import doctor
+from callgate.cli.exchanges import replay_exchanges
+from callgate.cli.history import examine_history
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import print_json, reporting
 from callgate.cli.project import write
@@ -39,7 +42,20 @@ app.command("run", epilog='Example: callgate run "How many words has: the sky is
 app.command("call", epilog="""Example: callgate call count_words '{"text": "two words"}'""")(
     call_tool
 )
-app.command("doctor", epilog="Example: callgate doctor --json")(doctor)
+app.command("compile", epilog="Example: callgate compile --wire openai --strict tools.py:TOOLS")(
+    compile_source
+)
+
+doctors = typer.Typer(
+    invoke_without_command=True, callback=doctor, epilog="Example: callgate doctor --json"
+)
+doctors.command("exchanges", epilog="Example: callgate doctor exchanges recorded.jsonl.gz")(
+    replay_exchanges
+)
+doctors.command("history", epilog="Example: callgate doctor history run.jsonl --wire gemini")(
+    examine_history
+)
+app.add_typer(doctors, name="doctor")
 
 
 @app.command("init", epilog="Example: callgate init my-tools")

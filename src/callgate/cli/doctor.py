@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
@@ -45,11 +46,14 @@ class Check:
     fix: str = ""
 
 
-def doctor(file: SettingsFile = None, as_json: AsJson = False) -> None:
+def doctor(context: typer.Context, file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Check what is ready and tell the fixes.
 
-    Looks at Python, settings, tools, extras and the model.
+    Looks at Python, settings, tools, extras and the model; the commands below look at other
+    things.
     """
+    if context.invoked_subcommand:
+        return
     found = list(checks(file))
     if as_json:
         print_json([asdict(check) for check in found])

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["AsJson", "SettingsFile"]
+__all__ = ["AsJson", "SettingsFile", "Wire"]
 
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON value on standard output, errors too.")
@@ -17,4 +17,7 @@ SettingsFile: TypeAlias = Annotated[
     typer.Option(
         "--file", "-f", help="Settings file; else $CALLGATE_FILE, else the nearest callgate.toml."
     ),
+]
+Wire: TypeAlias = Annotated[
+    str, typer.Option("--wire", "-w", help="The wire, such as openai or anthropic.")
 ]

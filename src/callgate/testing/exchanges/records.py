@@ -109,7 +109,8 @@ def read(path: Path) -> Recording:
         data = path.read_bytes()
         data = gzip.decompress(data) if data.startswith(_GZIP) else data
     except (OSError, EOFError, zlib.error) as exc:
-        raise RecordingError(f"{path}: cannot be read: {exc}") from exc
+        why = getattr(exc, "strerror", None) or exc
+        raise RecordingError(f"{path}: cannot be read: {why}") from exc
     lines = [(number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
     return Recording(
         name=str(path), exchanges=tuple(_exchange(line, f"{path}:{at}") for at, line in lines)
