@@ -8,7 +8,7 @@ from pathlib import Path
 
 from callgate.agents.budget import Budget
 from callgate.agents.loop import Options
-from callgate.agents.model import Model, open_model
+from callgate.agents.model import Model, fallback, open_model
 from callgate.agents.prices import price_of
 from callgate.gate import Gate
 from callgate.pipeline import Listener
@@ -75,7 +75,7 @@ def options(model: Model) -> Options:
     Raises:
         MissingDependencyError: The extra `models` is not installed.
     """
-    if model.name.startswith("local:"):
+    if model.name.startswith("local:") and "|" not in model.name:
         return Options(price=price_of(model.name), temperature=0.0, seed=0)
     # The newest hosted models refuse a temperature.
     return Options(price=price_of(model.name))
@@ -95,9 +95,19 @@ def models_folder(chosen: Settings) -> Path:
 def model(chosen: Settings, name: str | None = None) -> Model:
     """Open a model: the one named, or the settings' own.
 
+    Args:
+        chosen: The settings.
+        name: A name of `[models]`, a full name, or several with `|` between them: the next one
+            answers when the one before is out.
+
     Raises:
         SettingsError: The name belongs to no provider, or the key is not set.
         MissingDependencyError: The provider's extra is not installed.
         ModelFileError: The weights of a local model are not there.
     """
-    return open_model(model_settings(chosen, name), models_folder(chosen))
+    wanted = name or chosen.model
+    folder = models_folder(chosen)
+    if "|" in wanted and wanted not in chosen.models:
+        parts = [model_settings(chosen, part.strip()) for part in wanted.split("|")]
+        return fallback(*parts, folder=folder)
+    return open_model(model_settings(chosen, wanted), folder)

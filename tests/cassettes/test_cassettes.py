@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import httpx2
+import openai
 import orjson
 import pytest
 
@@ -363,7 +365,9 @@ async def test_a_provider_that_repeats_all_headers_puts_no_secret_on_the_cassett
         "SignedHeaders=host;x-amz-date, Signature=0123456789abcdef"
     )
     async with serving(*replies) as provider, client_of(Recorder(path)) as client:
-        await client.post(provider.url, json={"leaked": f"{CANARY} canary-in-cookie"}, headers=headers)
+        await client.post(
+            provider.url, json={"leaked": f"{CANARY} canary-in-cookie"}, headers=headers
+        )
         url = f"{provider.url}?api_key=canary-in-query&v=1"
         await client.post(url, json={}, headers={"Authorization": signed})
     secrets = ("canary", "AKIA", "0123456789abcdef")
@@ -404,6 +408,57 @@ def test_a_binary_answer_with_a_secret_is_not_recorded(path: Path):
     with pytest.raises(MisuseError, match="A binary body holds a secret"):
         recorded(path, ({}, b"\xff sk-proj-0123456789abcdefABCDEF"))
     assert lines(path) == []
+
+
+# ------------------------------------------------------------------ clients of providers
+
+CHAT = {
+    "id": "r",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "hello"},
+            "finish_reason": "stop",
+        }
+    ],
+}
+
+
+def test_a_blocking_client_of_a_provider_is_recorded_and_played(path: Path):
+    def ask(transport: httpx2.BaseTransport) -> str | None:
+        client = openai.OpenAI(api_key=CANARY, http_client=httpx2.Client(transport=transport))
+        with client:
+            said = client.chat.completions.create(
+                model="m", messages=[{"role": "user", "content": "hi"}]
+            )
+        return said.choices[0].message.content
+
+    provider = answering(orjson.dumps(CHAT), headers={"content-type": "application/json"})
+    assert ask(Recorder(path, transport=provider)) == ask(Player(path)) == "hello"
+    assert CANARY not in path.read_text()
+
+
+async def test_a_stream_of_a_client_of_a_provider_is_recorded_and_played(path: Path):
+    async def ask(transport: httpx2.AsyncBaseTransport) -> list[str]:
+        client = anthropic.AsyncAnthropic(
+            api_key=CANARY, http_client=httpx2.AsyncClient(transport=transport)
+        )
+        async with (
+            client,
+            client.messages.stream(
+                model="m", max_tokens=9, messages=[{"role": "user", "content": "hi"}]
+            ) as stream,
+        ):
+            return [text async for text in stream.text_stream]
+
+    reply = WIRES["anthropic"].stream
+    provider = answering(b"".join(reply.pieces), headers=reply.headers)
+    assert await ask(Recorder(path, transport=provider)) == ["hello"]
+    assert await ask(Player(path)) == ["hello"]
+    assert CANARY not in str(lines(path))
 
 
 # ------------------------------------------------------------------ the package

@@ -200,6 +200,7 @@ def test_what_cannot_be_done_as_asked_is_told():
         "repeatable.",
         "beginning.",
     ]
+    assert CODEC.notes(ModelRequest(messages=[system("first"), user("x")]), model=MODEL) == ()
     assert isinstance(CODEC, Noting)
     assert not isinstance(OpenAIChat(), Noting)
 
