@@ -93,6 +93,45 @@ def test_the_default_behind_a_reference_counts_as_the_propertys_own() -> None:
     assert sent.express({}) == {"a": 5, "b": None}
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        closed({"a": {"type": ["integer", "null"], "default": "words"}}, []),
+        closed({"a": {"type": ["integer", "null"], "default": 5}}, []) | {"maxProperties": 1},
+        {
+            "type": "array",
+            "items": closed({"a": {"type": ["integer", "null"], "default": 5}}, []),
+            "uniqueItems": True,
+        },
+        closed({"a": {"anyOf": [{"$ref": "#/$defs/N"}, {"$ref": "#/properties/y"}]}}, []),
+        closed({"a": {"$ref": "#/$defs/M", "default": 5}}, []) | {"not": {"const": {}}},
+        closed({"a": {"anyOf": [{"$ref": "#/properties/x"}, {"type": "null"}], "default": 5}}, []),
+    ],
+)
+def test_a_default_that_may_not_be_inserted_tells_nothing_apart(item: dict[str, Any]) -> None:
+    definitions = {"N": {"type": "null"}, "M": {"type": ["integer", "null"]}}
+    schema = closed({"x": item, "y": {"type": "integer"}}) | {"$defs": definitions}
+
+    sent = compiled(schema, "openai", True)
+
+    assert ("null is read as leaving it out.", True) in [
+        (loss.words, loss.narrows) for loss in sent.losses
+    ]
+
+
+def test_defaults_of_shared_definitions_tell_apart_if_nothing_in_the_document_disturbs() -> None:
+    held = {"$defs": {"H": closed({"a": {"type": ["integer", "null"], "default": 5}}, [])}}
+    disturbing = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+
+    def narrows(**properties: Any) -> bool:
+        schema = closed({"x": {"$ref": "#/$defs/H"}, "z": True, **properties}) | held
+        return any(loss.narrows for loss in compiled(schema, "openai", True).losses)
+
+    assert not narrows()
+    assert narrows(y=disturbing)
+    assert narrows(y={"type": "array", "items": {"type": "null"}, "uniqueItems": True})
+
+
 def test_an_open_object_is_closed_and_the_report_says_that_this_narrows() -> None:
     sent = compiled({"type": "object", "properties": {}}, "openai", True)
 

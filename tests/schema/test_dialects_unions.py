@@ -169,12 +169,13 @@ def test_alternatives_that_read_one_value_differently_are_reported() -> None:
     assert ("anyOf", "rewritten", True) in lost({"anyOf": arrays}, "openai", True)
 
 
-def test_an_alternative_that_adds_a_default_is_read_back_by_itself() -> None:
+def test_an_alternative_that_adds_a_default_is_still_the_one_that_writes_a_value() -> None:
     text = {"type": ["string", "null"], "default": "x"}
-    item = {"anyOf": [{"type": "integer"}, closed({"a": text}, []), closed({"b": text}, [])]}
+    item = {"anyOf": [closed({"a": text}, []), {"type": "null"}]}
     sent = compiled(closed({"x": item}), "openai", True)
 
     assert sent.express({"x": {}}) == {"x": {"a": "x"}}
+    assert sent.restore({"x": {"a": None}}) == {"x": {"a": None}}
 
 
 # --- references ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import orjson
 
 from callgate.errors import DefinitionError
 from callgate.schema.check import Checker
-from callgate.schema.definition import Definition
+from callgate.schema.definition import MAX_SCHEMA_DEPTH, Definition
 from callgate.schema.dialects.forms import Form, express, restore
 from callgate.schema.dialects.limits import NO_SIZE, Size, exceeded, measure
 from callgate.schema.dialects.loss import Loss
@@ -28,6 +28,8 @@ _SCHEMAS = 20_000
 
 _REQUESTS = 200
 """Lists of tools a compiler keeps; a surface needs one or two per wire."""
+
+_REFERRING = (b'"$ref"', b'"$dynamicRef"')
 
 # The harder a call is to take back, the sooner its tool is strict.
 _WORTH: Mapping[Effect, int] = MappingProxyType(
@@ -208,7 +210,7 @@ class Compiler:
             raise DefinitionError(f"The schema is not JSON: {error}.") from error
         found = self._by_text.get(text)
         if found is None:
-            found = _compile_checked(schema, dialect)
+            found = _compile_checked(schema, dialect, text[1])
             _keep(self._by_text, text, found, _SCHEMAS)
         _keep(self._by_identity, (dialect.name, id(schema)), (schema, found), _SCHEMAS)
         return found
@@ -316,16 +318,16 @@ def _choose(tools: Sequence[Tool], compiled: Sequence[CompiledSchema], dialect: 
     return chosen
 
 
-def _compile_checked(schema: JsonSchema, dialect: Dialect) -> CompiledSchema:
+def _compile_checked(schema: JsonSchema, dialect: Dialect, text: bytes) -> CompiledSchema:
     try:
-        return _compile(schema, dialect)
+        return _compile(schema, dialect, text)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         # Nearly always the schema is not one: then this says where.
         Checker(schema).compile()
         raise DefinitionError(f"This is not a JSON Schema 2020-12: {error}.") from error
 
 
-def _compile(schema: JsonSchema, dialect: Dialect) -> CompiledSchema:
+def _compile(schema: JsonSchema, dialect: Dialect, text: bytes) -> CompiledSchema:
     if dialect.keywords is None:
         relaxed = relax(schema, dialect)
         return CompiledSchema(
@@ -335,7 +337,9 @@ def _compile(schema: JsonSchema, dialect: Dialect) -> CompiledSchema:
             losses=relaxed.losses,
             notes=relaxed.notes,
         )
-    reduced = reduce_schema(schema, Definition(schema), dialect)
+    # Most schemas refer to nothing and are shallow: nothing in them has to be found or refused.
+    plain = text.count(b"{") <= MAX_SCHEMA_DEPTH and not any(word in text for word in _REFERRING)
+    reduced = reduce_schema(schema, None if plain else Definition(schema), dialect)
     return CompiledSchema(
         schema=as_openapi(reduced.schema) if dialect.openapi else reduced.schema,
         checkable=reduced.schema,

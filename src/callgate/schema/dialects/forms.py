@@ -302,18 +302,11 @@ class UnionForm:
 
         One that gives back the very same value comes first; another may add a default.
         """
-        wanted, found = canonical(value), NOTHING
-        for checker, form in self._checked():
-            written = express(form, value)
-            if checker.is_valid(written):
-                if canonical(self.restore(written)) == wanted:
-                    return written
-                if found is NOTHING and self._first(written) is checker:
-                    found = written
-        return value if found is NOTHING else found
-
-    def _first(self, value: Any) -> Checker | None:
-        return next((checker for checker, _ in self._checked() if checker.is_valid(value)), None)
+        wanted = canonical(value)
+        written = ((checker, express(form, value)) for checker, form in self._checked())
+        accepted = [item for checker, item in written if checker.is_valid(item)]
+        same = (item for item in accepted if canonical(self.restore(item)) == wanted)
+        return next(same, accepted[0] if accepted else value)
 
     def _checked(self) -> list[tuple[Checker, Form | None]]:
         if not self._checkers:

@@ -12,7 +12,16 @@ from callgate.schema.definition import Definition
 from callgate.schema.values import is_array, is_object
 from callgate.types import JsonSchema
 
-__all__ = ["ANNOTATIONS", "BOOKKEEPING", "Merged", "flat", "merge", "types_of", "values_of"]
+__all__ = [
+    "ANNOTATIONS",
+    "BOOKKEEPING",
+    "Merged",
+    "flat",
+    "merge",
+    "targets_of",
+    "types_of",
+    "values_of",
+]
 
 ANNOTATIONS = frozenset({"default", "deprecated", "description", "examples", "title"})
 """Keywords that constrain nothing."""
@@ -57,16 +66,16 @@ class Merged(NamedTuple):
     resolved: frozenset[int] = frozenset()
 
 
-def flat(schema: Any, definition: Definition) -> Merged:
+def flat(schema: Any, definition: Definition | None) -> Merged:
     """Return a schema without `$ref` and `allOf` at its top.
 
     Args:
         schema: A schema of the document.
-        definition: The document.
+        definition: The document; None if it refers to nothing.
     """
     if not is_object(schema):
         return Merged(schema=schema)
-    targets = definition.targets(schema) if "$ref" in schema or "$dynamicRef" in schema else []
+    targets = targets_of(schema, definition)
     members: list[Any] = [*targets, *schema.get("allOf", ())]
     own = {
         keyword: value
@@ -77,6 +86,18 @@ def flat(schema: Any, definition: Definition) -> Merged:
     merged = reduce(_add, parts, Merged(schema=own))
     resolved = merged.resolved | {id(target) for target in targets}
     return merged._replace(resolved=resolved)
+
+
+def targets_of(schema: JsonSchema, definition: Definition | None) -> list[Any]:
+    """Return what a schema of the document refers to.
+
+    Args:
+        schema: The schema.
+        definition: The document; None if it refers to nothing.
+    """
+    if definition is None or not ("$ref" in schema or "$dynamicRef" in schema):
+        return []
+    return definition.targets(schema)
 
 
 def _add(first: Merged, second: Merged) -> Merged:

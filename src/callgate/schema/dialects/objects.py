@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from callgate.schema.dialects.forms import NOTHING, Form, ObjectForm, PairsForm, Part
 from callgate.schema.dialects.loss import Change, Loss, told
-from callgate.schema.dialects.merge import types_of
+from callgate.schema.dialects.merge import ANNOTATIONS, BOOKKEEPING, types_of
 from callgate.schema.dialects.names import free, step, wire_names
 from callgate.schema.dialects.wires import Dialect
 from callgate.schema.values import is_object
@@ -15,6 +15,20 @@ from callgate.types import JsonSchema
 __all__ = ["Compiles", "Node", "compile_object"]
 
 _REST = "additional_properties"
+
+# With other keywords, such as `maxProperties`, a default that is inserted may do harm.
+_SETTLED = (
+    ANNOTATIONS
+    | BOOKKEEPING
+    | {
+        "additionalProperties",
+        "patternProperties",
+        "properties",
+        "required",
+        "type",
+        "unevaluatedProperties",
+    }
+)
 
 
 class Node(NamedTuple):
@@ -33,6 +47,8 @@ class Compiles(Protocol):
     """What compiling an object needs of the walk through the whole schema."""
 
     dialect: Dialect
+    unsettled: int
+    """What is around that may keep a default from being inserted, counted."""
 
     def node(self, schema: Any, path: str) -> Node:
         """Compile a schema inside."""
@@ -53,7 +69,7 @@ class Compiles(Protocol):
         ...
 
     def default_of(self, schema: Any) -> Any:
-        """Return the default of a schema of the document, or NOTHING."""
+        """Return the default that is certainly inserted for an absent property, or NOTHING."""
         ...
 
     def lose(self, loss: Loss) -> None:
@@ -84,6 +100,14 @@ def compile_object(
         notes: Takes words for its description.
         root: Whether it must stay an object with the properties it declares.
     """
+    unsettled = bool(schema.keys() - _SETTLED)
+    walk.unsettled += unsettled
+    node = _object(walk, schema, path, notes, root=root)
+    walk.unsettled -= unsettled
+    return node
+
+
+def _object(walk: Compiles, schema: JsonSchema, path: str, notes: list[str], *, root: bool) -> Node:
     shape = _shape(walk, schema, path, notes)
     dialect = walk.dialect
     if dialect.maps:

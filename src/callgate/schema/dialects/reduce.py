@@ -9,7 +9,8 @@ from typing import Any
 
 from callgate.errors import DefinitionError
 from callgate.schema.canonical import canonical
-from callgate.schema.definition import Definition
+from callgate.schema.check import Checker
+from callgate.schema.definition import Definition, subschemas
 from callgate.schema.dialects.alternatives import confusable, exclusive, mixed_up, wire_types
 from callgate.schema.dialects.fixed import fits, kinds_of, written
 from callgate.schema.dialects.forms import (
@@ -29,6 +30,7 @@ from callgate.schema.dialects.merge import (
     Merged,
     flat,
     merge,
+    targets_of,
     types_of,
     values_of,
 )
@@ -51,6 +53,17 @@ _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "
 
 _SIMPLE = frozenset({"description", "title", "type"})
 _SCALARS = ("string", "integer", "number", "boolean")
+_COMPARING = frozenset({"contains", "uniqueItems"})
+_UNSETTLING = _COMPARING | {
+    "dependencies",
+    "dependentRequired",
+    "dependentSchemas",
+    "if",
+    "maxProperties",
+    "minProperties",
+    "not",
+    "propertyNames",
+}
 _SILENT = ANNOTATIONS | BOOKKEEPING
 _TOLD = frozenset({"default", "description", "examples"})
 
@@ -76,20 +89,21 @@ class Reduction:
         self.unfit = walk.unfit
 
 
-def reduce_schema(schema: JsonSchema, definition: Definition, dialect: Dialect) -> Reduction:
+def reduce_schema(schema: JsonSchema, definition: Definition | None, dialect: Dialect) -> Reduction:
     """Compile the parameters of a tool into a dialect that lists its keywords.
 
     Args:
         schema: The parameters.
-        definition: The same, with its references.
+        definition: The same, with its references; None if there are none.
         dialect: What the wire accepts.
 
     Raises:
         DefinitionError: They are not a JSON Schema, or do not describe an object.
     """
-    walk = _Walk(dialect, definition)
+    walk = _Walk(dialect, schema, definition)
     notes: list[str] = []
     root = flatten(schema, definition, walk.lose, notes)
+    walk.unsettled += root is not schema
     node = compile_object(walk, root, "#", notes, root=True)
     out = with_words(node.schema, root, [])
     if walk.definitions:
@@ -100,11 +114,13 @@ def reduce_schema(schema: JsonSchema, definition: Definition, dialect: Dialect) 
 class _Walk:
     """One way through a schema; see `objects.Compiles` for what its methods promise."""
 
-    def __init__(self, dialect: Dialect, definition: Definition) -> None:
+    def __init__(self, dialect: Dialect, schema: JsonSchema, definition: Definition | None) -> None:
         self.dialect = dialect
         self.losses: list[Loss] = []
         self.definitions: dict[str, JsonSchema] = {}
         self.unfit: str | None = None
+        self.unsettled = 0
+        self._document = schema
         self._definition = definition
         self.keep = Keywords(dialect, self.lose).keep
         self._names = DefinitionNames()
@@ -178,7 +194,7 @@ class _Walk:
             own = schema.keys() if is_object(schema) else own
         if own != {"$ref"}:
             return None
-        return next(iter(self._definition.targets(schema)), None)
+        return next(iter(targets_of(schema, self._definition)), None)
 
     def _reference(self, schema: JsonSchema, target: Any, path: str) -> Node:
         if self._active[id(target)] and not self.dialect.recursion:
@@ -190,7 +206,10 @@ class _Walk:
             self._targets[name] = target
             self._active[id(target)] += 1
             self.definitions[name] = {}
+            # It is compiled once, and may be referred to from anywhere.
+            around, self.unsettled = self.unsettled, self._unsettled_anywhere()
             node = self.node(target, holder["$ref"])
+            self.unsettled = around
             self.definitions[name], self._forms[name] = node
             self._active[id(target)] -= 1
         form = self._forms[name] if name in self._forms else ReferenceForm(name, self._forms)
@@ -235,23 +254,30 @@ class _Walk:
         if keyword == "oneOf" and not exclusive(list(flattened)):
             words = "More than one of the alternatives may be satisfied."
             self.lose(Loss(path=path, keyword=keyword, happened=Change.REWRITTEN, words=words))
-        nodes: list[Node] = []
-        for index, branch in enumerate(branches):
-            place = f"{path}/{keyword}/{index}"
-            if not limits:
-                if branch is not False:
-                    nodes.append(self.node(branch, place))
-                continue
-            merged = flat(branch, self._definition)
-            both = merge(limits, merged.schema)
-            if both.schema is not False:
-                both = both._replace(left=merged.left + both.left, resolved=merged.resolved)
-                nodes.append(self._written_out(both, base, place))
+        several = _several(branches)
+        self.unsettled += several
+        compiled = [
+            self._branch(branch, limits, f"{path}/{keyword}/{index}")
+            for index, branch in enumerate(branches)
+        ]
+        self.unsettled -= several
+        nodes = [node for node in compiled if node is not None]
         if not nodes:
             return self._plain(False, path, ())
         said = {name: base[name] for name in base if name in ANNOTATIONS}
         self.keep(said, {}, path, notes, exact=False)
         return self._one_of(nodes, {**said, keyword: branches}, path, notes)
+
+    def _branch(self, branch: Any, limits: JsonSchema, path: str) -> Node | None:
+        """Compile one alternative with what stands beside all of them; None if it takes nothing."""
+        if not limits:
+            return None if branch is False else self.node(branch, path)
+        merged = flat(branch, self._definition)
+        both = merge(limits, merged.schema)
+        if both.schema is False:
+            return None
+        both = both._replace(left=merged.left + both.left, resolved=merged.resolved)
+        return self._written_out(both, limits, path)
 
     def _one_of(self, nodes: list[Node], schema: JsonSchema, path: str, notes: list[str]) -> Node:
         """Put alternatives together, of which each has been compiled."""
@@ -376,6 +402,13 @@ class _Walk:
         return compile_object(self, schema, path, notes, root=False)
 
     def array(self, schema: JsonSchema, path: str, notes: list[str]) -> Node:
+        unsettled = bool(schema.keys() & _COMPARING)
+        self.unsettled += unsettled
+        node = self._array(schema, path, notes)
+        self.unsettled -= unsettled
+        return node
+
+    def _array(self, schema: JsonSchema, path: str, notes: list[str]) -> Node:
         first, rest, schema = _items_of(schema)
         nodes = [self.node(item, f"{path}/prefixItems/{i}") for i, item in enumerate(first)]
         # What the items behind the first ones must be says nothing if there can be none.
@@ -412,18 +445,51 @@ class _Walk:
         return "null" in wire_types(schema, self._resolved)
 
     def default_of(self, schema: Any) -> Any:
+        if self.unsettled:
+            return NOTHING
+        default = self._default_of(schema)
+        return default if default is NOTHING or self._takes(schema, default) else NOTHING
+
+    def _default_of(self, schema: Any) -> Any:
         if not is_object(schema):
             return NOTHING
         if "default" in schema:
             return schema["default"]
-        inner = [*self._definition.targets(schema), *schema.get("allOf", ())]
-        found = (self.default_of(target) for target in inner)
+        inner = [*targets_of(schema, self._definition), *schema.get("allOf", ())]
+        found = (self._default_of(target) for target in inner)
         return next((default for default in found if default is not NOTHING), NOTHING)
+
+    def _takes(self, schema: JsonSchema, value: Any) -> bool:
+        """Tell whether a schema of the document takes a value; not if that is hard to tell."""
+        whole = self._document
+        known = {word: whole[word] for word in ("$defs", "definitions") if word in whole}
+        try:
+            return Checker({**known, **schema}).is_valid(value)
+        except DefinitionError:
+            return False
+
+    def _unsettled_anywhere(self) -> bool:
+        """Tell whether anything in the document may keep a default from being inserted."""
+        waiting: list[Any] = [self._document]
+        while waiting:
+            schema = waiting.pop()
+            if is_object(schema):
+                if schema.keys() & _UNSETTLING:
+                    return True
+                if any(_several(schema[word]) for word in ("anyOf", "oneOf") if word in schema):
+                    return True
+                waiting += subschemas(schema)
+        return False
 
 
 _COMPOUND: Mapping[str, Callable[[_Walk, JsonSchema, str, list[str]], Node]] = MappingProxyType(
     {"array": _Walk.array, "object": _Walk.object}
 )
+
+
+def _several(branches: list[Any]) -> bool:
+    """Tell whether a value that is not null may be of more than one alternative."""
+    return sum(branch != {"type": "null"} for branch in branches) > 1
 
 
 def _texts_of(schema: JsonSchema) -> JsonSchema:

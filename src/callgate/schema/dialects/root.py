@@ -38,14 +38,16 @@ def plain_root(schema: JsonSchema) -> bool:
     return schema.get("type") == "object" and not schema.keys() & _REFUSED
 
 
-def flatten(schema: JsonSchema, definition: Definition, lose: Lose, notes: list[str]) -> JsonSchema:
+def flatten(
+    schema: JsonSchema, definition: Definition | None, lose: Lose, notes: list[str]
+) -> JsonSchema:
     """Return the root as one plain object, whose properties may be those of alternatives.
 
     Arguments are objects, so what the root says about other values goes without loss.
 
     Args:
         schema: The root.
-        definition: The same, with its references.
+        definition: The same, with its references; None if there are none.
         lose: Takes what is lost.
         notes: Takes the words for it.
 
@@ -86,7 +88,7 @@ def presence_words(branches: Iterable[Any], *, one: bool) -> str:
 
 
 def _without_union(
-    schema: JsonSchema, keyword: str, definition: Definition, lose: Lose, notes: list[str]
+    schema: JsonSchema, keyword: str, definition: Definition | None, lose: Lose, notes: list[str]
 ) -> JsonSchema:
     base = {name: value for name, value in schema.items() if name != keyword}
     if is_presence(schema[keyword]) and "properties" in base:
