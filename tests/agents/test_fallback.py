@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callgate.agents.fallback import Fallback
-from callgate.agents.http import Endpoint, HttpModel, Retries
+from callgate.agents.http import Endpoint, HttpModel, Retries, TimeOuts
 from callgate.agents.model import fallback, open_model
 from callgate.agents.prices import price_of
 from callgate.codecs import by_name
@@ -195,6 +195,18 @@ def test_a_chain_has_a_name_that_opens_it_again():
 def test_a_chain_has_no_url_and_no_key_of_its_own(beside: dict[str, str]):
     with pytest.raises(SettingsError, match="has no base URL or key of its own"):
         open_model(ModelSettings(name=NAMES, **beside))
+
+
+async def test_the_patience_of_a_chain_is_that_of_its_models():
+    down = whole({"error": {"message": "down"}}, 503)
+    async with serving(down, WIRES["ollama"].whole) as provider:
+        root = provider.url.removesuffix("/v1")
+        names = f"ollama:a@{root}|ollama:b@{root}"
+        model = open_model(names, timeouts=TimeOuts(read=5.0), retries=Retries(attempts=1))
+        response = await model.complete(ASKED)
+        await model.close()
+    assert [one.body["model"] for one in provider.requests] == ["a", "b"]
+    assert [note.split(" is out")[0] for note in response.notes] == [f"ollama:a@{root}"]
 
 
 def test_a_chain_costs_what_the_model_that_answered_costs():

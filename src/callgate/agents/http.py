@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 import httpx2
 
-from callgate.agents.endpoint import Endpoint, Retries, TimeOuts, endpoint_of
+from callgate.agents.endpoint import Endpoint, endpoint_of
 from callgate.agents.keys import Key, Secret
+from callgate.agents.patience import Retries, TimeOuts
 from callgate.codecs import Frame, Noting, StreamDecoder
 from callgate.codecs.json_text import read
 from callgate.errors import ModelError, ModelStreamError, ModelUnavailableError

@@ -10,12 +10,14 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from callgate.agents.fallback import Fallback
+from callgate.agents.patience import Retries, TimeOuts
 from callgate.agents.protocol import Model
-from callgate.agents.providers import PROVIDERS, Address, address
+from callgate.agents.providers import PROVIDERS, address
 from callgate.errors import MissingDependencyError, SettingsError
 from callgate.settings import ModelSettings, load
 
@@ -32,6 +34,8 @@ def open_model(
     folder: Path | None = None,
     *,
     environment: Mapping[str, str] | None = None,
+    timeouts: TimeOuts | None = None,
+    retries: Retries | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Model:
     """Return the model of a name; nothing is sent and nothing large is loaded before it is asked.
@@ -41,6 +45,8 @@ def open_model(
             a variable, is sent to its base URL; a provider's usual key goes nowhere else.
         folder: Where local models keep their weights; defaults to the settings' own folder.
         environment: Environment variables; defaults to those of the process.
+        timeouts: How long a request may be silent; defaults to `TimeOuts()`.
+        retries: How often and when a request is made again; defaults to `Retries()`.
         transport: What carries the requests, such as a recorder of `callgate.testing.cassettes`;
             defaults to the network.
 
@@ -52,25 +58,36 @@ def open_model(
     entry = ModelSettings(name=chosen) if isinstance(chosen, str) else chosen
     variables = os.environ if environment is None else environment
     if "|" in entry.name:
-        if entry.url is not None or entry.key is not None:
-            raise SettingsError(
-                f"{entry.name}: a chain of models has no base URL or key of its own."
-            )
-        names = [name.strip() for name in entry.name.split("|")]
-        return fallback(*names, folder=folder, environment=variables, transport=transport)
+        return fallback(
+            *_names(entry),
+            folder=folder,
+            environment=variables,
+            timeouts=timeouts,
+            retries=retries,
+            transport=transport,
+        )
     provider, _, model = entry.name.partition(":")
     if provider == _LOCAL and model and "://" not in model:
         return _local(model, folder or load(variables).folder / "models")
     place = address(entry, variables)
     if place is None:
         raise _unknown(entry.name)
-    return _http(place, variables, transport)
+    try:
+        from callgate.agents import http
+    except ModuleNotFoundError as exc:
+        raise _missing(exc, place.name, "models") from exc
+    endpoint = http.endpoint_of(place, variables)
+    return http.HttpModel(
+        place.name, endpoint, timeouts=timeouts, retries=retries, transport=transport
+    )
 
 
 def fallback(
     *models: Model | ModelSettings | str,
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    timeouts: TimeOuts | None = None,
+    retries: Retries | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> Model:
     """Return a chain of models: the next one answers when the one before is out.
@@ -79,6 +96,8 @@ def fallback(
         *models: Models or their names, in the order of preference.
         folder: As in `open_model`.
         environment: As in `open_model`.
+        timeouts: As in `open_model`.
+        retries: As in `open_model`.
         transport: As in `open_model`.
 
     Raises:
@@ -87,24 +106,24 @@ def fallback(
         MissingDependencyError: As in `open_model`.
         ModelFileError: As in `open_model`.
     """
+    opened = partial(
+        open_model,
+        folder=folder,
+        environment=environment,
+        timeouts=timeouts,
+        retries=retries,
+        transport=transport,
+    )
     return Fallback(
-        [
-            open_model(model, folder, environment=environment, transport=transport)
-            if isinstance(model, ModelSettings | str)
-            else model
-            for model in models
-        ]
+        [opened(model) if isinstance(model, ModelSettings | str) else model for model in models]
     )
 
 
-def _http(
-    place: Address, variables: Mapping[str, str], transport: httpx2.AsyncBaseTransport | None
-) -> Model:
-    try:
-        from callgate.agents import http
-    except ModuleNotFoundError as exc:
-        raise _missing(exc, place.name, "models") from exc
-    return http.HttpModel(place.name, http.endpoint_of(place, variables), transport=transport)
+def _names(entry: ModelSettings) -> list[str]:
+    """Return the names of a chain."""
+    if entry.url is not None or entry.key is not None:
+        raise SettingsError(f"{entry.name}: a chain of models has no base URL or key of its own.")
+    return [name.strip() for name in entry.name.split("|")]
 
 
 def _local(model: str, folder: Path) -> Model:
