@@ -15,6 +15,7 @@ class CommonParams:
     cpuparams_batch: CpuParams
     n_ctx: int
     n_parallel: int
+    kv_unified: bool
     verbosity: int
     cache_ram_mib: int
     warmup: bool

@@ -39,7 +39,8 @@ class Writer(Protocol):
         """Write on from a prompt.
 
         Args:
-            body: The runtime's request: `prompt`, `n_predict`, `grammar`, `temperature`, `seed`.
+            body: The runtime's request: `prompt`, `n_predict`, `grammar`, `temperature`, `seed`,
+                `id_slot` (0 or 1: which of two remembered prompts it goes on with).
             on_text: Receives every piece of text.
             stopped: Asked after every piece; true ends the writing.
 
@@ -124,7 +125,10 @@ class Runtime:
             parameters = self._library.CommonParams()
             parameters.model.path = str(self._path)
             parameters.n_ctx = self._context
-            parameters.n_parallel = 1
+            # Two conversations share the context; a request names the one it goes on with
+            # (`id_slot`), so that a short question does not push out the prefix of a long one.
+            parameters.n_parallel = 2
+            parameters.kv_unified = True
             parameters.cpuparams.n_threads = self._threads
             parameters.cpuparams_batch.n_threads = self._threads
             parameters.verbosity = 0

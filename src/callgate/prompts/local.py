@@ -1,9 +1,13 @@
-"""The prompt of a small local model: compact Python signatures, then the conversation.
+"""The prompts of a small local model.
 
-Every reply is one call; the text for the user is a call too, of `answer`. The text only grows at
-its end, tools first and then the messages in order, so that a runtime that remembers a prefix reads
-a turn's new messages only. Each result is followed by the request and the question what to do next:
-without it a small model goes on calling tools when it knows all that was asked.
+It first decides: each reply is one call, and that all is known is a call too, of `answer`. This
+conversation only grows at its end, tools first and then the messages in order, so that a runtime
+that remembers a prefix reads a turn's new messages only. Each result is followed by the request and
+the question what to do next: without it a small model goes on calling tools when it knows all that
+was asked.
+
+The answer itself is written apart, from the question and the results alone: among signatures and
+instructions a small model loses sight of both.
 """
 
 from __future__ import annotations
@@ -20,10 +24,13 @@ __all__ = [
     "OPEN",
     "VERSION",
     "answer_name",
+    "call_text",
+    "excuse",
+    "holds",
     "preamble",
     "render",
     "signature",
-    "unsuitable",
+    "tell",
     "wanted",
 ]
 
@@ -32,17 +39,7 @@ VERSION = "local/1"
 
 OPEN = "<|im_start|>assistant\n"
 _END = "<|im_end|>\n"
-ANSWER_PARAMETERS: JsonSchema = {
-    "type": "object",
-    "properties": {
-        "text": {
-            "type": "string",
-            "maxLength": 1200,
-            "description": "What the user is told.",
-        }
-    },
-    "required": ["text"],
-}
+ANSWER_PARAMETERS: JsonSchema = {"type": "object", "properties": {}}
 
 _TASK = (
     "You answer the user's request by calling functions. Each reply is exactly one function call."
@@ -56,7 +53,18 @@ _NEXT = (
 )
 _FAILED = "Request: {request}\nThis call failed. Read why, then make another call."
 _EMPTY = "Request: {request}\nNothing was found. Try another call, or say so with {answer}."
-_UNSUITABLE = " [No function can look this up. Tell the user that you cannot.]"
+_EXCUSE = (
+    "Your only sources are these functions: {names}. None of them can look up what the user asks."
+    " Tell the user in one sentence that you cannot; do not make up facts."
+)
+_TELL = (
+    "Question: {request}\nData from tools:\n{found}\n"
+    "State the answer in one sentence with the value."
+)
+_HOLDS = (
+    "Question: {request}\nData: {found}\nCopy the part of the data that answers the question."
+    " If no part does, write missing."
+)
 _WANTED = (
     "\nDoes this request ask to use {tool} ({description}), which was not called yet?"
     " Reply yes or no."
@@ -117,29 +125,45 @@ def render(message: Message, *, request: str, answer: str) -> str:
             return _said("user", _results(message, request, answer))
 
 
-def unsuitable(prompt: str) -> str:
-    """Return a prompt that ends in a user message, with the remark that no function fits it."""
-    return _remarked(prompt, _UNSUITABLE)
+def tell(request: str, found: Sequence[tuple[str, str]]) -> str:
+    """Return the prompt of the answer.
+
+    Args:
+        request: What the user asked.
+        found: The calls made for it, as text, each with its result.
+    """
+    lines = "\n".join(f"- {call} -> {_cut(result)}" for call, result in found)
+    text = _TELL.format(request=request, found=lines)
+    return _said("system", "You answer from data.") + _said("user", _safe(text))
+
+
+def holds(request: str, found: Sequence[tuple[str, str]]) -> str:
+    """Return the prompt that asks for the part of the results that answers; `missing` for none."""
+    text = _HOLDS.format(request=request, found="\n".join(_cut(result) for _, result in found))
+    return _said("system", "You find values in data.") + _said("user", _safe(text))
+
+
+def excuse(request: str, tools: Sequence[Tool]) -> str:
+    """Return the prompt of the answer to a request that no tool can serve."""
+    names = ", ".join(tool.name for tool in tools)
+    return _said("system", _safe(_EXCUSE.format(names=names))) + _said("user", _safe(request))
 
 
 def wanted(prompt: str, tool: Tool) -> str:
     """Return a prompt that asks, yes or no, whether the request wants a tool to be used."""
     first = tool.description.strip().splitlines()[0].rstrip(".") if tool.description.strip() else ""
-    return _remarked(prompt, _safe(_WANTED.format(tool=tool.name, description=first)))
-
-
-def _remarked(prompt: str, remark: str) -> str:
+    remark = _safe(_WANTED.format(tool=tool.name, description=first))
     return f"{prompt.removesuffix(_END)}{remark}{_END}"
 
 
 def _spoken(message: Message, answer: str) -> list[str]:
     if message.calls:
-        return [_call(part.name, part.arguments) for part in message.calls]
-    text = message.text
-    return [f"{answer}(text={_json(text)})" if answer else text]
+        return [call_text(part.name, part.arguments) for part in message.calls]
+    return [f"{answer}()", message.text] if answer else [message.text]
 
 
-def _call(name: str, arguments: Any) -> str:
+def call_text(name: str, arguments: Any) -> str:
+    """Return a call in the form in which the model writes it."""
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)
@@ -175,7 +199,9 @@ def _safe(text: str) -> str:
 
 def _answer(name: str) -> Tool:
     return Tool(
-        name=name, description="Give the user the final answer.", parameters=ANSWER_PARAMETERS
+        name=name,
+        description="Give the user the final answer.",
+        parameters=ANSWER_PARAMETERS,
     )
 
 
@@ -192,7 +218,8 @@ def signature(tool: Tool) -> str:
         if (text := _described(properties[name]))
     ]
     lines += [
-        f"  Example: {_call(tool.name, example.arguments)}" for example in tool.examples[:EXAMPLES]
+        f"  Example: {call_text(tool.name, example.arguments)}"
+        for example in tool.examples[:EXAMPLES]
     ]
     return "\n".join(lines)
 
