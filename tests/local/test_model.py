@@ -97,13 +97,16 @@ def user(text: str) -> Message:
 
 
 def called(name: str, value: str) -> Message:
-    part = CallPart(id="c", name=name, arguments=f'{{"v": "{value}"}}')
+    part = CallPart(id=f"c{name}", name=name, arguments=f'{{"v": "{value}"}}')
     return Message(role=Role.ASSISTANT, parts=(part,))
 
 
-def result(text: str, *, error: bool = False) -> Message:
-    part = ResultPart(call_id="c", name="find", text=text, error=error)
+def result(text: str, *, error: bool = False, name: str = "find") -> Message:
+    part = ResultPart(call_id=f"c{name}", name=name, text=text, error=error)
     return Message(role=Role.TOOL, parts=(part,))
+
+
+FOUND = [user("Find x."), called("find", "x"), result("5")]
 
 
 async def heard(
@@ -140,33 +143,91 @@ async def test_a_call_comes_as_a_whole_with_an_id_and_exact_usage():
 
 
 async def test_the_first_word_is_a_call_and_an_answer_comes_after_results():
-    words = Words('find(v="x")', 'answer(text="It is \\"5\\".")')
+    words = Words('find(v="x")', "answer()", "5", "It is 5.")
     await heard(words, [user("Find x.")])
     assert words.may_write() == ["find", "read", "save"]
-    messages = [user("Find x."), called("find", "x"), result("5")]
-    events = await heard(words, messages, tools=(FIND, READ))
-    assert words.may_write() == ["find", "read", "answer"]
-    assert said(events) == 'It is "5".'
-    assert "".join(e.text for e in events if isinstance(e, TextDelta)) == 'It is "5".'
+    events = await heard(words, FOUND, tools=(FIND, READ))
+    assert words.may_write(1) == ["find", "read", "answer"]
+    assert events[:-1] == [TextDelta(text="It i"), TextDelta(text="s 5.")]
+    assert said(events) == "It is 5."
     assert response(events).stop is StopReason.END
 
 
-async def test_only_an_answer_is_allowed_when_no_tool_has_to_do_with_the_request():
-    words = Words('answer(text="I cannot.")')
+async def test_the_answer_is_written_freely_in_a_memory_of_its_own():
+    words = Words("answer()", "5", "It is 5.")
+    await heard(words, FOUND, tools=(FIND, READ))
+    assert [asked["id_slot"] for asked in words.asked] == [0, 1, 1]
+    assert ["grammar" in asked for asked in words.asked] == [True, False, False]
+    assert '- find(v="x") -> 5\n' in words.asked[-1]["prompt"]
+
+
+async def test_an_answer_that_echoes_the_request_is_written_again_and_never_heard():
+    words = Words("answer()", "5", "Find X!", "It is 5.")
+    events = await heard(words, FOUND, tools=(FIND, READ))
+    assert events[:-1] == [TextDelta(text="It i"), TextDelta(text="s 5.")]
+    assert said(events) == "It is 5."
+
+
+async def test_an_answer_that_begins_like_the_request_is_heard_to_the_end():
+    words = Words("answer()", "5", "Find")
+    assert (await heard(words, FOUND, tools=(FIND, READ)))[:-1] == [TextDelta(text="Find")]
+
+
+async def test_an_answer_waits_while_the_results_do_not_hold_it():
+    words = Words("answer()", "missing", 'read(v="5")')
+    events = await heard(words, FOUND, tools=(FIND, READ))
+    assert words.may_write() == ["find", "read"]
+    assert said(events) == [("read", '{"v": "5"}')]
+
+
+@pytest.mark.parametrize(
+    ("texts", "tools"),
+    [
+        (["answer()", "missing", 'find(v="x")', "No."], (FIND, READ)),  # it knows nothing better
+        (["answer()", "no", "missing", "No."], (SAVE,)),  # nothing that reads
+    ],
+)
+async def test_an_answer_is_given_when_nothing_more_can_be_found(
+    texts: list[str], tools: tuple[Tool, ...]
+):
+    assert said(await heard(Words(*texts), FOUND, tools=tools)) == "No."
+
+
+async def test_after_four_calls_an_answer_is_not_held_back():
+    messages = [user("Find x.")]
+    for value in "abcd":
+        messages += [called("find", value), result("5")]
+    assert said(await heard(Words("answer()", "5."), messages, tools=(FIND,))) == "5."
+
+
+async def test_only_an_answer_is_written_when_no_tool_has_to_do_with_the_request():
+    words = Words("I cannot.")
     events = await heard(
         words, [user("Who painted the Mona Lisa?")], relevance=Relevance(Embedder())
     )
-    assert words.may_write() == ["answer"]
-    assert "No function can look this up" in words.asked[0]["prompt"]
+    assert "None of them can look up what the user asks." in words.asked[0]["prompt"]
     assert said(events) == "I cannot."
+
+
+async def test_a_fitting_request_is_served():
+    words = Words('find(v="x")')
+    await heard(words, [user("find x")], relevance=Relevance(Embedder(), threshold=0.1))
+    assert words.may_write() == ["find", "read", "save"]
+
+
+async def test_with_the_choice_none_no_call_can_be_written():
+    words = Words("Good day.", "It is 5.")
+    assert said(await heard(words, [user("Hello")], choice="none")) == "Good day."
+    assert said(await heard(words, FOUND, choice="none")) == "It is 5."
+    assert ["grammar" in asked for asked in words.asked] == [False, False]
 
 
 @pytest.mark.parametrize(
     ("choice", "functions"),
-    [("none", ["answer"]), ("required", ["find", "read", "save"]), ("read", ["read"])],
+    [("required", ["find", "read", "save"]), ("read", ["read"])],
 )
 async def test_a_choice_is_kept_by_the_grammar(choice: str, functions: list[str]):
-    words = Words('answer(text="a")' if choice == "none" else 'read(v="a")')
+    words = Words('read(v="a")')
     await heard(words, [user("Do it.")], choice=choice)
     assert words.may_write() == functions
 
@@ -180,26 +241,31 @@ async def test_without_tools_it_writes_plain_text():
     assert asked.pop("prompt").endswith(
         "<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n"
     )
-    assert asked == {"n_predict": 7, "temperature": 0.5, "seed": 3, "cache_prompt": True}
+    assert asked == {
+        "n_predict": 7,
+        "temperature": 0.5,
+        "seed": 3,
+        "id_slot": 0,
+        "cache_prompt": True,
+    }
 
 
 async def test_after_a_failed_call_it_must_call_again_and_may_give_up_after_two():
     words = Words('find(v="y")', 'find(v="z")')
     messages = [user("Find x."), called("find", "x"), result("no", error=True)]
     await heard(words, messages)
-    assert words.may_write() == ["find", "read", "save"]
+    assert words.may_write() == ["find", "read"]  # and no effect: it is no remedy
     await heard(words, [*messages, called("find", "y"), result("no", error=True)])
-    assert words.may_write() == ["find", "read", "save", "answer"]
+    assert words.may_write() == ["find", "read", "answer"]
 
 
 async def test_a_repeated_call_is_varied_and_then_must_be_an_answer():
-    words = Words('find(v="x")', 'find(v="x")', 'answer(text="5")')
-    messages = [user("Find x."), called("find", "x"), result("5")]
-    events = await heard(words, messages, tools=(FIND, READ))
-    assert [asked["temperature"] for asked in words.asked] == [0.0, 0.8, 0.0]
-    assert words.may_write() == ["answer"]
-    assert said(events) == "5"
-    assert response(events).usage == Usage(input=30, output=38, cached=9, requests=1)
+    words = Words('find(v="x")', 'find(v="x")', "answer()", "5", "It is 5.")
+    events = await heard(words, FOUND, tools=(FIND, READ))
+    assert [asked["temperature"] for asked in words.asked] == [0.0, 0.8, 0.0, 0.0, 0.0]
+    assert words.may_write(2) == ["answer"]
+    assert said(events) == "It is 5."
+    assert response(events).usage == Usage(input=50, output=39, cached=15, requests=1)
 
 
 async def test_a_repeated_call_that_failed_is_made_with_another_tool():
@@ -240,20 +306,22 @@ async def test_an_identifier_from_thin_air_is_looked_up_first():
 
 
 async def test_an_effect_the_request_asks_for_comes_before_the_answer():
-    words = Words('answer(text="5")', "yes", 'save(v="5")')
-    messages = [user("Find x and save it."), called("find", "x"), result("5")]
-    events = await heard(words, messages)
+    words = Words("answer()", "yes", 'save(v="5")')
+    events = await heard(words, FOUND)
     assert words.asked[1]["grammar"] == 'root ::= "yes" | "no"'
     assert [type(event) for event in events] == [CallDelta, ResponseDone]
     assert said(events) == [("save", '{"v": "5"}')]
 
 
+async def test_after_the_effect_nothing_is_missing():
+    words = Words("answer()", "Saved.")
+    messages = [*FOUND, called("save", "5"), result("ok", name="save")]
+    assert said(await heard(words, messages)) == "Saved."
+
+
 async def test_an_answer_is_told_when_the_request_asks_for_no_effect():
-    words = Words('answer(text="It is 5.")', "no")
-    messages = [user("Find x."), called("find", "x"), result("5")]
-    events = await heard(words, messages)
-    assert events[:-1] == [TextDelta(text="It is 5.")]
-    assert said(events) == "It is 5."
+    words = Words("answer()", "no", "5", "It is 5.")
+    assert said(await heard(words, FOUND)) == "It is 5."
 
 
 async def test_a_call_cut_by_the_token_limit_is_written_again_in_tighter_bounds():
@@ -272,10 +340,8 @@ async def test_a_call_cut_twice_is_marked_truncated():
 
 
 async def test_a_cut_answer_keeps_what_was_written():
-    words = Words('answer(text="It is \\', cut=1)
-    messages = [user("Find x."), called("find", "x"), result("5")]
-    done = response(await heard(words, messages, tools=(FIND,)))
-    assert (done.message.text, done.stop) == ("It is ", StopReason.LENGTH)
+    done = response(await heard(Words("answer()", "5", "It is", cut=3), FOUND, tools=(FIND,)))
+    assert (done.message.text, done.stop) == ("It is", StopReason.LENGTH)
 
 
 async def test_a_refusal_of_the_runtime_reaches_the_caller_and_the_next_request_works():

@@ -46,9 +46,8 @@ def test_tools_are_shown_as_signatures_before_all_else():
         "  Every filter is optional.\n"
         "  dest: Airport code.\n"
         '  Example: count_flights(dest="HNL", month=2)\n\n'
-        "answer(text: str)\n"
-        "  Give the user the final answer.\n"
-        "  text: What the user is told.\n\n"
+        "answer()\n"
+        "  Give the user the final answer.\n\n"
         "Be kind.<|im_end|>\n"
     )
 
@@ -102,7 +101,7 @@ def test_calls_are_repeated_in_the_form_the_model_writes_them():
         '<|im_start|>assistant\nf(a="x", b=[1, null])\ng(c="é")\nh({cut)<|im_end|>\n'
     )
     assert shown(said(Role.ASSISTANT, 'Say "no".')) == (
-        '<|im_start|>assistant\nanswer(text="Say \\"no\\".")<|im_end|>\n'
+        '<|im_start|>assistant\nanswer()\nSay "no".<|im_end|>\n'
     )
 
 
@@ -135,22 +134,45 @@ def test_no_text_can_end_its_own_message():
     tool = Tool(name="f", description=attack, parameters={})
     text = prompts.preamble((tool,), [said(Role.SYSTEM, attack)]) + prompts.wanted("", tool)
     assert text.count("<|im_end|>") == 2
+    found = [(attack, attack)]
+    for text in (prompts.tell(attack, found), prompts.holds(attack, found)):
+        assert text.count("<|im_end|>") == 2
+    assert prompts.excuse(attack, (tool,)).count("<|im_start|>") == 2
 
 
 def test_a_system_message_is_part_of_the_preamble_only():
     assert shown(said(Role.SYSTEM, "Be kind.")) == ""
 
 
-def test_remarks_stand_inside_the_last_message():
+def test_the_question_about_an_effect_stands_inside_the_last_message():
     prompt = shown(said(Role.USER, "Who painted it?"))
-    assert prompts.unsuitable(prompt) == (
-        "<|im_start|>user\nWho painted it?"
-        " [No function can look this up. Tell the user that you cannot.]<|im_end|>\n"
-    )
     assert prompts.wanted(prompt, COUNT) == (
         "<|im_start|>user\nWho painted it?\nDoes this request ask to use count_flights"
         " (Count flights), which was not called yet? Reply yes or no.<|im_end|>\n"
     )
+
+
+def test_the_answer_is_written_from_the_question_and_the_results_alone():
+    found = [('count_flights(dest="HNL")', "[707]"), ("f()", "y" * 1700)]
+    assert prompts.tell("How many?", found) == (
+        "<|im_start|>system\nYou answer from data.<|im_end|>\n"
+        "<|im_start|>user\nQuestion: How many?\nData from tools:\n"
+        '- count_flights(dest="HNL") -> [707]\n'
+        f"- f() -> {'y' * 1600} ... (100 more characters)\n"
+        "State the answer in one sentence with the value.<|im_end|>\n"
+    )
+    assert prompts.holds("How many?", found[:1]) == (
+        "<|im_start|>system\nYou find values in data.<|im_end|>\n"
+        "<|im_start|>user\nQuestion: How many?\nData: [707]\n"
+        "Copy the part of the data that answers the question."
+        " If no part does, write missing.<|im_end|>\n"
+    )
+
+
+def test_an_excuse_names_the_functions_that_do_not_help():
+    text = prompts.excuse("Who painted it?", (COUNT, COUNT))
+    assert "are these functions: count_flights, count_flights. None of them" in text
+    assert text.endswith("<|im_start|>user\nWho painted it?<|im_end|>\n")
 
 
 def test_the_answering_function_never_has_the_name_of_a_tool():
