@@ -1,6 +1,7 @@
 """Cassettes: what is recorded is played again, exactly, and no secret is on them."""
 
 import gzip
+import random
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import httpx2
 import openai
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callgate.agents.http import Endpoint, HttpModel, Key
 from callgate.agents.model import open_model
@@ -219,6 +222,29 @@ def test_a_new_recording_begins_an_empty_cassette(path: Path):
     Recorder(path)
     assert path.read_bytes() == b""
     assert Player(path).unplayed == 0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=9,
+)
+
+
+@given(exchanges=st.lists(st.tuples(JSON, st.binary(max_size=40)), max_size=4), order=st.randoms())
+def test_whatever_was_exchanged_is_played_whole_in_any_order_of_different_requests(
+    tmp_path_factory: pytest.TempPathFactory,
+    exchanges: list[tuple[Any, bytes]],
+    order: random.Random,
+):
+    path = tmp_path_factory.mktemp("tape") / "tape.jsonl"
+    numbered = [([place, body], answer) for place, (body, answer) in enumerate(exchanges)]
+    recorded(path, *numbered)
+    player = Player(path)
+    for body, answer in order.sample(numbered, len(numbered)):
+        with httpx2.Client(transport=player) as client:
+            assert client.post(URL, content=orjson.dumps(body)).content == answer
+    assert player.unplayed == 0
 
 
 # ------------------------------------------------------------------ the network below

@@ -96,15 +96,22 @@ def endpoint_of(place: Address, variables: Mapping[str, str]) -> Endpoint:
 
 
 def _key(model: str, wanted: KeyVariable, variables: Mapping[str, str]) -> Secret:
+    key = _set_key(wanted, variables)
+    if key is None:
+        raise _unset(model, f"variable {' or '.join(wanted.names)}", wanted.names)
+    return key
+
+
+def _set_key(wanted: KeyVariable, variables: Mapping[str, str]) -> Secret | None:
     for name in wanted.names:
         if value := _value(name, variables):
             return Key(value, source=name, header=wanted.header, scheme=wanted.scheme)
-    raise _unset(model, f"variable {' or '.join(wanted.names)}", wanted.names)
+    return None
 
 
 def _aws(model: str, wanted: AwsVariables, variables: Mapping[str, str]) -> Secret:
-    if value := _value(wanted.bearer, variables):
-        return Key(value, source=wanted.bearer)
+    if key := _set_key(wanted.bearer, variables):
+        return key
     credentials = Credentials(
         id=_value("AWS_ACCESS_KEY_ID", variables),
         secret=_value("AWS_SECRET_ACCESS_KEY", variables),
@@ -114,7 +121,7 @@ def _aws(model: str, wanted: AwsVariables, variables: Mapping[str, str]) -> Secr
     )
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     if not credentials.id or not credentials.secret:
-        raise _unset(model, f"variables {' and '.join(names)}, or {wanted.bearer}", names)
+        raise _unset(model, f"variables {' and '.join(names)}, or {wanted.bearer.names[0]}", names)
     return AwsKey(credentials, source="/".join(names))
 
 

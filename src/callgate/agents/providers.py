@@ -43,12 +43,12 @@ class AwsVariables:
     """The usual variables of AWS; requests are signed with what they hold.
 
     Attributes:
-        bearer: The variable of a key that is sent instead, if it is set.
+        bearer: A key that is sent instead of a signature, if it is set.
         region: The region that signatures are for.
         service: The service that signatures are for.
     """
 
-    bearer: str
+    bearer: KeyVariable
     region: str
     service: str
 
@@ -82,6 +82,7 @@ class Provider:
 _GOOGLE_KEY = KeyVariable(
     names=("GOOGLE_API_KEY", "GEMINI_API_KEY"), header="x-goog-api-key", scheme=""
 )
+_BEDROCK_KEY = KeyVariable(names=("AWS_BEARER_TOKEN_BEDROCK",))
 
 
 def _openai(wire: str) -> Provider:
@@ -123,7 +124,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
             wire="bedrock",
             url="https://bedrock-runtime.{region}.amazonaws.com",
             url_variable="AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
-            key=KeyVariable(names=("AWS_BEARER_TOKEN_BEDROCK",)),
+            key=_BEDROCK_KEY,
             prices="aws",
         ),
         "mistral": Provider(
@@ -227,7 +228,7 @@ def _usual(
         region = _region(entry.name, variables)
         url = url.format(region=region)
         if entry.key is None:
-            key = AwsVariables(bearer="AWS_BEARER_TOKEN_BEDROCK", region=region, service="bedrock")
+            key = AwsVariables(bearer=_BEDROCK_KEY, region=region, service="bedrock")
     elif provider == "ollama":
         url = _of_host(url)
     return Address(
