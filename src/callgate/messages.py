@@ -256,7 +256,7 @@ class Answer:
     Attributes:
         answered: The calls in the model's order, each with its result so far.
         messages: What goes back to the model, in the form of the wire that was answered;
-            empty while calls wait.
+            empty while calls wait, and if there were none.
         said: The model's own message in the same form, which stands before `messages` in the
             conversation; empty for our own messages.
         wire: The wire of the response; empty for our own messages.

@@ -424,7 +424,7 @@ def _answer(calls: Sequence[CallPart], results: Sequence[ToolResult], turn: int)
                 echo=call.echo,
             )
         )
-    messages = () if waiting else (Message(role=_TOOL, parts=tuple(parts)),)
+    messages = () if waiting or not parts else (Message(role=_TOOL, parts=tuple(parts)),)
     return _answer_of(answered=tuple(answered), messages=messages, turn=turn)
 
 

@@ -176,7 +176,7 @@ async def test_calls_that_are_not_to_be_made_are_answered_with_the_reason() -> N
 
 async def test_a_turn_without_calls_has_an_empty_answer() -> None:
     answer = await Gate([FakeSource({"t": 1})]).session().turn([])
-    assert (answer.answered, answer.waiting, answer.messages[0].parts) == ((), (), ())
+    assert (answer.answered, answer.waiting, answer.messages) == ((), (), ())
 
 
 async def test_keys_name_tenant_principal_session_turn_and_place() -> None:
