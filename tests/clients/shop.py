@@ -61,13 +61,18 @@ class Played:
 
     Attributes:
         requests: What the server received, in order.
-        said: What the model said at the end, in the form of the wire.
-        shown: What was streamed of it before.
+        answers: What the gate answered, in order.
+        shown: What was streamed of the last response.
     """
 
     requests: Sequence[Request]
-    said: tuple[Any, ...]
-    shown: str = ""
+    answers: Sequence[Answer]
+    shown: str
+
+    @property
+    def said(self) -> tuple[Any, ...]:
+        """What the model said at the end, in the form of the wire."""
+        return self.answers[-1].said
 
     @property
     def bodies(self) -> list[Any]:
@@ -81,7 +86,7 @@ class Way:
     Attributes:
         ask: Takes the server's address, the conversation and the tools; returns the response, or
             its pieces; may be awaited or iterated asynchronously, as the client has it.
-        asked: What the conversation begins with.
+        asked: The messages that the conversation begins with.
         wire: The wire that tools are written for.
         told: Whether the gate is told the wire of a whole response.
         pieces: Whether `ask` returns pieces.
@@ -90,7 +95,7 @@ class Way:
     """
 
     ask: Callable[[str, list[Any], list[Any]], Any]
-    asked: Any
+    asked: Sequence[Any]
     wire: str
     told: bool = False
     pieces: bool = False
@@ -106,8 +111,9 @@ class _Talk:
         self.gate = gate
         self.wire = way.wire if way.told or way.pieces else None
         self.ask = partial(way.ask, url)
-        self.messages: list[Any] = [way.asked]
+        self.messages: list[Any] = list(way.asked)
         self.texts: list[str] = []
+        self.answers: list[Answer] = []
 
     def offered(self) -> list[Any]:
         self.texts.clear()
@@ -119,11 +125,12 @@ class _Talk:
 
     def over(self, response: Any, answer: Answer) -> bool:
         own = self.way.own
+        self.answers.append(answer)
         self.messages += answer.said if own is None else own(response)
         self.messages += answer.messages
         return not answer.answered
 
-    def blocking(self) -> Answer:
+    def blocking(self) -> None:
         while True:
             response = self.ask(self.messages, self.offered())
             if self.way.pieces:
@@ -133,9 +140,9 @@ class _Talk:
             else:
                 answer = self.gate.answer_blocking(response, ANA, wire=self.wire)
             if self.over(response, answer):
-                return answer
+                return
 
-    async def awaiting(self) -> Answer:
+    async def awaiting(self) -> None:
         while True:
             response = self.ask(self.messages, self.offered())
             if self.way.pieces:
@@ -146,7 +153,7 @@ class _Talk:
                 response = await response
                 answer = await self.gate.answer(response, ANA, wire=self.wire)
             if self.over(response, answer):
-                return answer
+                return
 
 
 async def played(way: Way, *replies: Reply, source: Source | None = None) -> Played:
@@ -155,13 +162,13 @@ async def played(way: Way, *replies: Reply, source: Source | None = None) -> Pla
     async with serving(*replies) as server:
         talk = _Talk(way, server.url.removesuffix("/v1"), gate)
         if way.awaits or iscoroutinefunction(way.ask) or isasyncgenfunction(way.ask):
-            answer = await talk.awaiting()
+            await talk.awaiting()
             await gate.close()
         else:
-            answer = await asyncio.to_thread(talk.blocking)
+            await asyncio.to_thread(talk.blocking)
             await asyncio.to_thread(gate.close_blocking)
         assert server.replies == []
-        return Played(requests=server.requests, said=answer.said, shown="".join(talk.texts))
+        return Played(requests=server.requests, answers=talk.answers, shown="".join(talk.texts))
 
 
 def named_events(*payloads: dict[str, Any], key: str = "type") -> Reply:

@@ -182,7 +182,7 @@ def own(response: Any) -> list[Any]:
 
 SAID = {"role": "assistant", "content": [THOUGHT, *CALLS]}
 ENDED = ({"role": "assistant", "content": [WORDS]},)
-way = partial(shop.Way, asked=ASKED, wire="anthropic")
+way = partial(shop.Way, asked=[ASKED], wire="anthropic")
 
 
 @pytest.mark.parametrize("ask", [ask, ask_async])

@@ -131,7 +131,7 @@ def own(response: Any) -> list[Any]:
     return [response["output"]["message"]]
 
 
-way = partial(shop.Way, asked=ASKED, wire="bedrock")
+way = partial(shop.Way, asked=[ASKED], wire="bedrock")
 
 
 async def test_the_clients_message_goes_back_with_the_results() -> None:

@@ -127,7 +127,7 @@ def own(response: Any) -> list[Any]:
 
 SAID = {"role": "assistant", "tool_plan": PLAN, "tool_calls": CALLS}
 ENDED = ({"role": "assistant", "content": shop.ANSWER},)
-way = partial(shop.Way, asked=ASKED, wire="cohere")
+way = partial(shop.Way, asked=[ASKED], wire="cohere")
 
 
 @pytest.mark.parametrize("ask", [ask, ask_async])

@@ -122,7 +122,7 @@ def own(response: Any) -> list[Any]:
     return [response.candidates[0].content]
 
 
-way = partial(shop.Way, asked=ASKED, wire="gemini")
+way = partial(shop.Way, asked=[ASKED], wire="gemini")
 
 
 @pytest.mark.parametrize("ask", [ask, ask_async])

@@ -89,7 +89,7 @@ def own(response: Any) -> list[Any]:
 # Empty content is left out by the client.
 SAID = {"role": "assistant", "tool_calls": CALLS}
 ENDED = ({"role": "assistant", "content": shop.ANSWER},)
-way = partial(shop.Way, asked=ASKED, wire="ollama")
+way = partial(shop.Way, asked=[ASKED], wire="ollama")
 
 
 @pytest.mark.parametrize("ask", [ask, ask_async])

@@ -146,7 +146,7 @@ def own(response: Any) -> list[Any]:
 
 SAID = {"role": "assistant", "content": None, "tool_calls": CALLS}
 ENDED = ({"role": "assistant", "content": shop.ANSWER},)
-way = partial(shop.Way, asked=ASKED, wire="openai")
+way = partial(shop.Way, asked=[ASKED], wire="openai")
 
 
 @pytest.mark.parametrize("ask", [ask, ask_async])

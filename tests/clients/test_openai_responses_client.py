@@ -185,7 +185,7 @@ def own(response: Any) -> list[Any]:
 
 
 SAID = [REASONING, *CALLS]
-way = partial(shop.Way, asked=ASKED, wire="openai_responses")
+way = partial(shop.Way, asked=[ASKED], wire="openai_responses")
 
 
 @pytest.mark.parametrize("ask", [ask, ask_async])
