@@ -199,7 +199,7 @@ def _said_differs(
         else:
             tally.left_out[kind] += 1
     written, accepted = _normal(form, ours), _normal(form, theirs)
-    _drop_made_up_ids(written, accepted)
+    _drop_made_up_ids(reading.exchange, written, accepted)
     if written != accepted:
         return _differ("what the model said", written, accepted)
     return None
@@ -220,15 +220,17 @@ def _normal(form: Form, blocks: Sequence[Block]) -> list[Block]:
     return [(kind, folded(form.normal(kind, block))) for kind, block in blocks]
 
 
-def _drop_made_up_ids(ours: Sequence[Block], theirs: Sequence[Block]) -> None:
-    """Take the ids that a client made up from its calls: those that the wire did not give."""
+def _drop_made_up_ids(exchange: Exchange, ours: Sequence[Block], theirs: Sequence[Block]) -> None:
+    """Take from calls the ids that the wire did not give: the client made them up, or we did."""
+    given = [bool(call.get("id")) for call in exchange.expected or ()]
     pairs = zip(
         (block for kind, block in ours if kind == CALL),
         (block for kind, block in theirs if kind == CALL),
         strict=False,
     )
-    for own, other in pairs:
-        if "id" not in own:
+    for place, (own, other) in enumerate(pairs):
+        if "id" not in own or "id" not in other or not all(given[place : place + 1]):
+            own.pop("id", None)
             other.pop("id", None)
 
 

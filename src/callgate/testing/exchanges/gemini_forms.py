@@ -64,8 +64,10 @@ class GeminiForm:
         return joined([block for part in parts for block in _blocks(part)])
 
     def normal(self, kind: str, block: Any) -> Any:
-        """Return a part; base64 in one alphabet."""
-        return _spelled(block)
+        """Return a part; base64 in one alphabet, a call without empty arguments."""
+        if kind == _SIGNATURE:
+            return base64_alphabet(block)
+        return filled(block) if kind == CALL else _spelled(block)
 
     def own_calls(self, messages: Sequence[Json]) -> frozenset[str]:
         """Return none: the provider's own calls are parts of another kind."""
@@ -122,7 +124,7 @@ class GeminiForm:
 def _blocks(part: Json) -> Iterator[Block]:
     rest = without(part, _SIGNATURE)
     if _SIGNATURE in part:
-        yield "signature", part[_SIGNATURE]
+        yield _SIGNATURE, part[_SIGNATURE]
     if "functionCall" in rest:
         yield CALL, rest["functionCall"]
     elif rest.get("thought"):
@@ -144,12 +146,8 @@ def _calls(content: Json) -> list[tuple[str, Any]] | None:
 
 def _spelled(value: Any) -> Any:
     match value:
-        case str():
-            return base64_alphabet(value)
         case {"inlineData": {"data": str(data), **rest}, **more}:
             return more | {"inlineData": rest | {"data": base64_alphabet(data)}}
-        case {"args": None, **rest}:
-            return rest
         case _:
             return value
 

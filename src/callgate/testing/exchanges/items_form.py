@@ -185,7 +185,14 @@ def _paths(arguments: Any, kind: Any) -> Any:
 
 
 def _result(item: Json) -> Json:
-    return without(filled(item), "id", "status")
+    """Return a result without ids and states; `auto` is the default detail of an image."""
+    output: Any = item.get("output")
+    if not isinstance(output, str):
+        output = [
+            without(part, "detail") if part.get("detail") == "auto" else part
+            for part in objects(output)
+        ]
+    return without(filled(item), "id", "status") | {"output": output}
 
 
 # --- what a result shows --------------------------------------------------------------------
