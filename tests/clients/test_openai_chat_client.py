@@ -132,6 +132,12 @@ def gathered(url: str, messages: list[Any], tools: list[Any]) -> Any:
         return stream.get_final_completion()
 
 
+def gathered_strict(url: str, messages: list[Any], tools: list[Any]) -> Any:
+    """Let the client parse the arguments of strict tools: it puts them into its objects."""
+    strict = [one | {"function": one["function"] | {"strict": True}} for one in tools]
+    return gathered(url, messages, strict)
+
+
 async def gathered_async(url: str, messages: list[Any], tools: list[Any]) -> Any:
     async with (
         _open_async(url) as client,
@@ -173,7 +179,7 @@ async def test_a_stream_is_answered_from_its_pieces(ask: Any) -> None:
     assert (played.said, played.shown) == (ENDED, shop.ANSWER)
 
 
-@pytest.mark.parametrize("ask", [gathered, gathered_async])
+@pytest.mark.parametrize("ask", [gathered, gathered_strict, gathered_async])
 async def test_a_stream_that_the_client_put_together_is_answered(ask: Any) -> None:
     played = await shop.played(way(ask=ask), *STREAM)
     assert played.bodies[1]["messages"] == [ASKED, SAID, *RESULTS]

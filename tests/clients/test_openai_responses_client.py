@@ -172,6 +172,11 @@ def gathered(url: str, items: list[Any], tools: list[Any]) -> Any:
         return stream.get_final_response()
 
 
+def gathered_strict(url: str, items: list[Any], tools: list[Any]) -> Any:
+    """Let the client parse the arguments of strict tools: it puts them into its objects."""
+    return gathered(url, items, [one | {"strict": True} for one in tools])
+
+
 async def gathered_async(url: str, items: list[Any], tools: list[Any]) -> Any:
     async with (
         _open_async(url) as client,
@@ -211,7 +216,7 @@ async def test_a_stream_is_answered_from_its_pieces(ask: Any) -> None:
     assert (played.said, played.shown) == ((WORDS,), shop.ANSWER)
 
 
-@pytest.mark.parametrize("ask", [gathered, gathered_async])
+@pytest.mark.parametrize("ask", [gathered, gathered_strict, gathered_async])
 async def test_a_stream_that_the_client_put_together_is_answered(ask: Any) -> None:
     played = await shop.played(way(ask=ask), *STREAM)
     assert played.bodies[1]["input"] == [ASKED, *SAID, *RESULTS]

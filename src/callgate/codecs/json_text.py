@@ -43,13 +43,32 @@ def read(text: bytes, what: str) -> Any:
 def plain(response: Any) -> Any:
     """Return the JSON value of an SDK's response object; anything else as it is.
 
-    Of a pydantic model only what came: it has a null for every field that did not, and parts that
-    must go back unchanged would go back with them.
+    Of a pydantic model only what came: it has a null for every field that did not, and what the SDK
+    itself has put in, such as arguments it has parsed; parts that must go back unchanged would go
+    back with them.
     """
     dump = getattr(response, "model_dump", None)
     if dump is None:
         return response
-    return dump(exclude_unset=True) if hasattr(response, "model_fields_set") else dump()
+    if not hasattr(response, "model_fields_set"):
+        return dump()
+    return dump(exclude_unset=True, exclude=_put_in(response))
+
+
+def _put_in(value: Any) -> dict[Any, Any] | None:
+    """Return what an SDK has put into its model, as pydantic's `exclude`; None if nothing."""
+    if isinstance(value, list):
+        items = enumerate(cast("list[Any]", value))
+        return {index: inner for index, item in items if (inner := _put_in(item))} or None
+    names: Any = getattr(value, "model_fields_set", None)
+    if names is None:
+        return None
+    own: Any = getattr(value, "__api_exclude__", None) or ()
+    found: dict[Any, Any] = {**own} if isinstance(own, dict) else dict.fromkeys(own, True)
+    for name in names - found.keys():
+        if inner := _put_in(getattr(value, name, None)):
+            found[name] = inner
+    return found or None
 
 
 def object_of(value: Any, what: str) -> dict[str, Any]:

@@ -45,12 +45,13 @@ __all__ = ["WIRE", "Head", "assemble", "read_response", "read_usage", "text_in"]
 
 WIRE = "openai"
 
-_OWN_FIELDS = frozenset({"role", "content", "tool_calls", "refusal"})
+# OpenAI's client puts what it has parsed into its objects; no server takes that back.
+_OWN_FIELDS = frozenset({"role", "content", "tool_calls", "refusal", "parsed"})
 _OFTEN_HOLLOW = frozenset({"annotations", "audio", "function_call", "custom"})
 """Fields that some servers send with nothing in them; others are kept even when empty, because
 their mere presence may be asked for (DeepSeek wants an empty `reasoning_content` back)."""
 _OWN_CALL_FIELDS = frozenset({"id", "type", "index", "function"})
-_OWN_FUNCTION_FIELDS = frozenset({"name", "arguments"})
+_OWN_FUNCTION_FIELDS = frozenset({"name", "arguments", "parsed_arguments"})
 
 _STOPS = {
     "length": StopReason.LENGTH,
