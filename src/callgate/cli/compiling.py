@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,6 @@ from rich.text import Text
 from callgate import app
 from callgate.cli.options import AsJson, Wire
 from callgate.cli.outcome import print_json, reporting
-from callgate.codecs import wire_name
 from callgate.errors import DefinitionError
 from callgate.schema.dialects import Compiled, CompiledTool, compile_tools
 from callgate.schema.values import is_array, is_object
@@ -59,6 +59,9 @@ def _tools(source: str) -> tuple[Tool, ...]:
 
 # --- definitions in JSON --------------------------------------------------------------------
 
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]|^(?=[0-9-])")
+"""What the name of a tool cannot have, and the place before a digit that it cannot begin with."""
+
 
 def _defined(path: Path) -> list[Tool]:
     """Read tools of ours, an answer to MCP's `tools/list`, or one schema.
@@ -72,20 +75,14 @@ def _defined(path: Path) -> list[Tool]:
         raise DefinitionError(f"{path} cannot be read: {exc.strerror}.") from exc
     except orjson.JSONDecodeError as exc:
         raise DefinitionError(f"{path} is not JSON: {exc}.") from exc
-    found = _listed(data)
-    if found is not None:
-        return [_tool(item, path) for item in found]
-    if is_object(data):
-        return [_made(wire_name(path.stem), data, data, "")]
-    raise DefinitionError(f"{path} holds neither tools nor a schema.")
-
-
-def _listed(data: Any) -> list[Any] | None:
-    """Return the tools in an array, in `tools`, or in the `result` of an answer; None if none."""
     for name in ("result", "tools"):
         if is_object(data) and name in data:
             data = data[name]
-    return data if is_array(data) else None
+    if is_array(data):
+        return [_tool(item, path) for item in data]
+    if is_object(data):
+        return [_made(_UNFIT.sub("_", path.stem), data, data, "")]
+    raise DefinitionError(f"{path} holds neither tools nor a schema.")
 
 
 def _tool(item: Any, path: Path) -> Tool:
