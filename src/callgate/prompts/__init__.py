@@ -1,0 +1,1 @@
+"""Versioned templates that render the tool-use part of a prompt."""
