@@ -119,9 +119,11 @@ lock: $(VENV)/.dev-stamp  ## resolve requirements/*.txt anew
 	$(COMPILE) pyproject.toml --extra all requirements/build.in --constraint requirements/dev.txt --output-file requirements/run.txt
 	$(COMPILE) pyproject.toml requirements/oldest.in --resolution lowest-direct --upgrade --output-file requirements/oldest.txt
 
+# The runtime of the local model links the system's OpenMP; slim images come without it.
 .PHONY: system
 system:  ## Debian packages the tests need (as root)
-	@echo "no Debian package is needed"
+	@if ldconfig -p | grep -q 'libgomp\.so\.1'; then echo "libgomp1 is here"; \
+	else apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1; fi
 
 .PHONY: clean
 clean:  ## remove what the targets made
