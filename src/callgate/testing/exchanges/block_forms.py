@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, cast
 
 import orjson
@@ -70,14 +71,13 @@ class AnthropicForm:
     def streamed(self, frames: Sequence[Frame]) -> Iterator[str]:
         """Yield the types of the blocks of the first answer in a stream of one or more."""
         kinds: list[str] = []
-        for event in payloads(frames):
+        events = payloads(frames)
+        for event in takewhile(lambda event: event.get("type") != "message_stop", events):
             match event:
                 case {"type": "message_start"}:
                     kinds.clear()  # an answer that starts over counts from its second start
                 case {"type": "content_block_start", "content_block": {"type": str(kind)}}:
                     kinds.append(_KINDS.get(kind, kind))
-                case {"type": "message_stop"}:
-                    break
                 case _:
                     pass
         yield from (kind for kind in kinds if kind not in PLAIN)
