@@ -178,7 +178,6 @@ def _parameter(annotation: Any, *default: Any) -> tuple[dict[str, Any], Signatur
             {"type": "object", "properties": {"note": STRING}, "additionalProperties": False},
         ),
     ],
-    ids=str,
 )
 def test_plain_types_are_translated_and_passed_on_as_they_are(
     annotation: Any, schema: dict[str, Any]
@@ -221,7 +220,6 @@ def test_plain_types_are_translated_and_passed_on_as_they_are(
         (Person, {"$ref": "#/$defs/Person"}),
         (Annotated[int, Field(discriminator=None, json_schema_extra=lambda schema: None)], INTEGER),
     ],
-    ids=str,
 )
 def test_other_types_are_translated_and_converted_before_the_call(
     annotation: Any, schema: dict[str, Any] | None
@@ -290,7 +288,6 @@ def test_a_model_that_allows_other_keys_stays_open():
         ),
         (list[Annotated[int, Ge(1)]], {"items": {"minimum": 1, **INTEGER}}),
     ],
-    ids=str,
 )
 def test_constraints_and_descriptions_beside_a_plain_type_are_kept(
     annotation: Any, schema: dict[str, Any]
@@ -319,7 +316,6 @@ def test_constraints_and_descriptions_beside_a_plain_type_are_kept(
         Callable[[int], int],
         [int],
     ],
-    ids=str,
 )
 def test_what_is_not_plain_is_left_to_pydantic(annotation: Any):
     assert translate(annotation, closed=True) is None
@@ -435,7 +431,6 @@ def test_a_default_may_stand_in_a_field():
 @pytest.mark.parametrize(
     ("annotation", "default"),
     [(Literal["a", "b"], "a"), (Literal[1, 2], 2), (float, 1), (bool, True), (int | None, None)],
-    ids=str,
 )
 def test_a_default_of_the_type_becomes_part_of_the_contract(annotation: Any, default: Any):
     found, signature = _parameter(annotation, default)
@@ -490,7 +485,6 @@ def test_two_functions_share_no_part_of_a_schema():
         (Address | Pending, {"$ref": "#/$defs/Address", "$defs": {"Address": ADDRESS}}),
         (dict[int, str], {"type": "object", "additionalProperties": STRING}),
     ],
-    ids=str,
 )
 def test_the_result_type_becomes_returns(annotation: Any, schema: dict[str, Any] | None):
     def function(): ...

@@ -170,7 +170,6 @@ def test_a_value_that_only_its_type_refuses_is_refused_with_its_path():
             },
         ),
     ],
-    ids=repr,
 )
 def test_results_become_json_values(value: Any, expected: Any):
     assert dump(value) == expected

@@ -202,7 +202,6 @@ def test_a_reconcilable_tool_can_ask_the_world():
             "add: there is no option retries; the options are name, version, description,",
         ),
     ],
-    ids=str,
 )
 def test_options_that_contradict_the_function_are_refused(options: dict[str, Any], message: str):
     with pytest.raises(DefinitionError) as caught:
