@@ -115,13 +115,13 @@ def _open_async(url: str) -> AsyncAnthropic:
 
 def ask(url: str, messages: list[Any], tools: list[Any]) -> Any:
     with _open(url) as client:
-        return client.messages.create(model=MODEL, max_tokens=99, messages=messages, tools=tools)
+        return client.messages.create(model=MODEL, max_tokens=24, messages=messages, tools=tools)
 
 
 async def ask_async(url: str, messages: list[Any], tools: list[Any]) -> Any:
     async with _open_async(url) as client:
         return await client.messages.create(
-            model=MODEL, max_tokens=99, messages=messages, tools=tools
+            model=MODEL, max_tokens=24, messages=messages, tools=tools
         )
 
 
@@ -132,14 +132,14 @@ def ask_dict(url: str, messages: list[Any], tools: list[Any]) -> Any:
 def pieces(url: str, messages: list[Any], tools: list[Any]) -> Iterator[Any]:
     with _open(url) as client:
         yield from client.messages.create(
-            model=MODEL, max_tokens=99, messages=messages, tools=tools, stream=True
+            model=MODEL, max_tokens=24, messages=messages, tools=tools, stream=True
         )
 
 
 async def pieces_async(url: str, messages: list[Any], tools: list[Any]) -> AsyncIterator[Any]:
     async with _open_async(url) as client:
         stream = await client.messages.create(
-            model=MODEL, max_tokens=99, messages=messages, tools=tools, stream=True
+            model=MODEL, max_tokens=24, messages=messages, tools=tools, stream=True
         )
         async for event in stream:
             yield event
@@ -150,7 +150,7 @@ def helped(url: str, messages: list[Any], tools: list[Any]) -> Iterator[Any]:
     with (
         _open(url) as client,
         client.messages.stream(
-            model=MODEL, max_tokens=99, messages=messages, tools=tools
+            model=MODEL, max_tokens=24, messages=messages, tools=tools
         ) as stream,
     ):
         yield from stream
@@ -160,7 +160,7 @@ def gathered(url: str, messages: list[Any], tools: list[Any]) -> Any:
     with (
         _open(url) as client,
         client.messages.stream(
-            model=MODEL, max_tokens=99, messages=messages, tools=tools
+            model=MODEL, max_tokens=24, messages=messages, tools=tools
         ) as stream,
     ):
         return stream.get_final_message()
@@ -170,7 +170,7 @@ async def gathered_async(url: str, messages: list[Any], tools: list[Any]) -> Any
     async with (
         _open_async(url) as client,
         client.messages.stream(
-            model=MODEL, max_tokens=99, messages=messages, tools=tools
+            model=MODEL, max_tokens=24, messages=messages, tools=tools
         ) as stream,
     ):
         return await stream.get_final_message()
@@ -189,7 +189,7 @@ way = partial(shop.Way, asked=[ASKED], wire="anthropic")
 async def test_the_clients_content_goes_back_with_the_results(ask: Any) -> None:
     played = await shop.played(way(ask=ask, own=own), *WHOLE)
     first, second = played.bodies
-    assert first == {"model": MODEL, "max_tokens": 99, "messages": [ASKED], "tools": OFFERED}
+    assert first == {"model": MODEL, "max_tokens": 24, "messages": [ASKED], "tools": OFFERED}
     assert second == first | {"messages": [ASKED, SAID, RESULTS]}
     assert played.said == ENDED
 

@@ -362,3 +362,31 @@ def test_nonsense_is_an_answer_or_a_model_error(sent: list[tuple[str, int, Any]]
 def test_a_strange_output_is_read_or_refused_clearly(value: Any):
     got = outcome([event("response.completed", response=whole() | {"output": value})])
     assert isinstance(got, ResponseDone | ModelStreamError)
+
+
+def test_a_server_that_tells_only_ids_is_understood_as_well():
+    """llama.cpp names no place, and a call by its `call_id`."""
+    said = message(text("Hi"), id="m")
+    used = {"type": "function_call", "call_id": "c", "name": "add", "arguments": '{"a":1}'}
+    kind = "response.function_call_arguments.delta"
+    got = stream(
+        event("response.output_item.added", item=said | {"content": []}),
+        event("response.content_part.added", item_id="m", part={}),
+        event("response.output_text.delta", item_id="m", delta="Hi"),
+        event("response.output_item.done", item=said),
+        event("response.output_item.added", item=used | {"arguments": ""}),
+        event(kind, item_id="c", delta='{"a":'),
+        event(kind, item_id="c", delta="1}"),
+        event("response.output_item.done", item=used),
+        event("response.output_text.delta", item_id="unknown", delta="?"),
+        completed(said, used),
+    )
+    assert got[:-1] == [
+        TextDelta(text="Hi"),
+        CallDelta(index=0, id="c", name="sum"),
+        CallDelta(index=0, arguments='{"a":'),
+        CallDelta(index=0, arguments="1}"),
+    ]
+    assert isinstance(got[-1], ResponseDone)
+    (only,) = got[-1].response.message.calls
+    assert (only.id, only.name, only.arguments) == ("c", "sum", '{"a":1}')

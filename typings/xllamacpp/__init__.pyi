@@ -13,7 +13,9 @@ class CommonParams:
     model: CommonParamsModel
     cpuparams: CpuParams
     cpuparams_batch: CpuParams
+    chat_template: str
     n_ctx: int
+    n_predict: int
     n_parallel: int
     kv_unified: bool
     verbosity: int
@@ -23,6 +25,8 @@ class CommonParams:
     endpoint_slots: bool
 
 class Server:
+    listening_address: str
+
     def __init__(self, params: CommonParams) -> None: ...
     def handle_completions(
         self,

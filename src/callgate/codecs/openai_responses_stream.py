@@ -3,7 +3,7 @@
 An item counts as it stands in its `output_item.done`: what was announced may be partial, pieces
 may come twice, and some servers give an item another id in every event. An item that was not
 finished there is taken from the last event, which holds the response. Items are known by their
-place, never by their id.
+place, and by their id only where a server tells no places.
 """
 
 from __future__ import annotations
@@ -167,10 +167,25 @@ class ResponsesDecoder:
         if kind == "response.failed":
             response = object_of(data.get("response"), "response")
             raise error_in_stream(response.get("error") or {"message": "The response has failed."})
+        if "output_index" not in data:
+            data = self._placed(kind, data)
         if "output_index" in data:
             return self._progress(kind, data)
         self._strange.append(data)
         return []
+
+    def _placed(self, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+        """Return an event with the place of its item: llama.cpp's server tells only an id."""
+        item = object_of(data.get("item"), "an item")
+        own = data.get("item_id") or item.get("call_id") or item.get("id")
+        if not isinstance(own, str):
+            return data
+        for old in reversed(self._items):
+            if own in (old.item.get("id"), old.item.get("call_id")):
+                return data | {"output_index": old.place}
+        if kind != "response.output_item.added":
+            return data
+        return data | {"output_index": 1 + max((old.place for old in self._items), default=-1)}
 
     def _again(self, number: Any, raw: bytes) -> bool:
         """Whether an event came before; some servers number none, or all of them alike."""
