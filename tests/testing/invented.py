@@ -284,3 +284,62 @@ def counts(report: Report) -> dict[str, tuple[int, int]]:
 
 def exchange(folder: Path, one: Json) -> Exchange:
     return read(written(folder / "one.jsonl", [one])).exchanges[0]
+
+
+STREAMS: dict[str, list[Json]] = {
+    "anthropic.messages": [
+        {"type": "message_start", "message": {"id": "r", "model": "m", "usage": {}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "later", "x": 1}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}},
+        {"type": "message_stop"},
+    ],
+    "bedrock.converse": [
+        {"messageStart": {"role": "assistant"}},
+        {
+            "contentBlockDelta": {
+                "contentBlockIndex": 0,
+                "delta": {"reasoningContent": {"text": "Add."}},
+            }
+        },
+        {"contentBlockStop": {"contentBlockIndex": 0}},
+        {"messageStop": {"stopReason": "end_turn"}},
+        {"metadata": {"usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5}}},
+    ],
+    "openai.responses": [
+        {
+            "type": "response.output_item.done",
+            "output_index": 0,
+            "item": {"type": "later_call", "id": "x"},
+        },
+        {
+            "type": "response.completed",
+            "response": {
+                "id": "r",
+                "model": "m",
+                "status": "completed",
+                "output": [{"type": "later_call", "id": "x"}],
+            },
+        },
+    ],
+    "gemini.generate_content": [
+        {
+            "candidates": [
+                {
+                    "content": {"role": "model", "parts": [{"text": "Add.", "thought": True}]},
+                    "finishReason": "STOP",
+                }
+            ]
+        }
+    ],
+    "gemini.interactions": [
+        {"event_type": "interaction.created", "interaction": {"id": "r", "model": "m"}},
+        {"event_type": "step.start", "index": 0, "step": {"type": "later", "x": 1}},
+        {"event_type": "step.stop", "index": 0},
+        {
+            "event_type": "interaction.completed",
+            "interaction": {"id": "r", "status": "completed", "usage": {}},
+        },
+    ],
+}
+"""A stream per wire with a part of a kind that only this wire has."""

@@ -18,6 +18,7 @@ from callgate.testing.exchanges.spelling import folded
 from tests.testing.invented import (
     FUNCTION,
     PAIRS,
+    STREAMS,
     Json,
     anthropic,
     chat,
@@ -71,6 +72,23 @@ def test_calls_are_compared_with_those_of_the_providers_client(
     assert found.mismatches == len(found.examples)
 
 
+def test_calls_that_the_provider_answers_itself_in_a_stream_are_not_for_us(tmp_path: Path):
+    own = {"toolUseId": "s1", "name": "interpret", "type": "server_tool_use"}
+    events = [
+        {"messageStart": {"role": "assistant"}},
+        {"contentBlockStart": {"contentBlockIndex": 0, "start": {"toolUse": own}}},
+        {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"toolUse": {"input": "{}"}}}},
+        {"contentBlockStop": {"contentBlockIndex": 0}},
+        {"messageStop": {"stopReason": "end_turn"}},
+    ]
+    recorded = [{"event": name, "payload": told} for one in events for name, told in one.items()]
+    one = record("bedrock.converse", response_events=recorded)
+    expected = [{"id": "s1", "name": "interpret", "arguments": {}}]
+    found = tally(replayed(tmp_path, [one | {"expected_calls": expected}]), Check.DECODE)
+    assert (found.checked, found.examples) == (1, [])
+    assert found.skipped == {"calls that the provider answered itself": 1}
+
+
 def test_an_answer_that_cannot_be_read_is_a_mismatch(tmp_path: Path):
     first, then = chat()
     first["response"]["choices"] = 7
@@ -86,6 +104,12 @@ def test_events_of_a_stream_may_be_recorded_one_by_one(tmp_path: Path):
     for wire, chunks in (("ollama.chat", lines), ("openai.chat", [FINISH, "[DONE]"])):
         report = replayed(tmp_path, [{"wire": wire, "chunks": chunks}])
         assert (counts(report)["decode"], counts(report)["stream"]) == ((1, 0), (1, 0))
+
+
+@pytest.mark.parametrize("wire", STREAMS)
+def test_what_is_unknown_in_a_stream_is_kept(tmp_path: Path, wire: str):
+    found = tally(replayed(tmp_path, [{"wire": wire, "chunks": STREAMS[wire]}]), Check.DECODE)
+    assert (found.checked, found.examples) == (1, [])
 
 
 def test_response_only_fixtures_are_read_and_what_is_unknown_is_kept(tmp_path: Path):

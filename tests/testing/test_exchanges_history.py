@@ -232,3 +232,17 @@ def test_a_signature_of_gemini_may_stand_alone(tmp_path: Path):
     first["response"]["candidates"][0]["content"]["parts"].append(alone)
     then["request"]["contents"][1]["parts"].append(alone)
     assert counts(replayed(tmp_path, [first, then]))["history"] == (1, 0)
+
+
+def test_a_search_for_tools_and_a_namespace_may_be_spelled_otherwise(tmp_path: Path):
+    first, then = responses()
+    search = {"type": "tool_search_call", "execution": "server", "status": "completed"}
+    found = {"type": "tool_search_output", "tools": [{"name": "add", "strict": None}]}
+    ours, theirs = first["response"]["output"], then["request"]["input"]
+    ours[1:1] = [search | {"id": "ts_1", "arguments": {"paths": ["n"]}}, found]
+    ours[-1]["namespace"] = "add"
+    theirs[2:2] = [
+        {**search, "call_id": "ts_1", "arguments": {"queries": ["n"]}},
+        {**found, "tools": [{"name": "add"}]},
+    ]
+    assert counts(replayed(tmp_path, [first, then]))["history"] == (1, 0)

@@ -91,7 +91,7 @@ class AnthropicForm:
         fields = filled(without(block, "cache_control"))
         return without(fields, "caller") if fields.get("caller") == _DIRECT else fields
 
-    def own_calls(self, messages: Sequence[Json]) -> frozenset[str]:
+    def own_calls(self, bodies: Sequence[Json]) -> frozenset[str]:
         """Return none: the provider's own calls are blocks of another type."""
         return frozenset()
 
@@ -233,11 +233,13 @@ class BedrockForm:
             return {"reasoningContent": {"reasoningText": {"text": thought}}}
         return filled(block)
 
-    def own_calls(self, messages: Sequence[Json]) -> frozenset[str]:
+    def own_calls(self, bodies: Sequence[Json]) -> frozenset[str]:
         """Return calls of the provider's own tools, which AWS's client does not tell apart."""
+        said = [item for body in bodies for item in self.answered(body)]
+        begun: Json = {"content": [body.get("start") for body in bodies]}
         return frozenset(
             block["toolUse"].get("toolUseId", "")
-            for kind, block in self.blocks(messages)
+            for kind, block in self.blocks([*said, begun])
             if kind == _SERVER
         )
 

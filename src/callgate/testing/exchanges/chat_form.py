@@ -85,7 +85,7 @@ class ChatForm:
         call = without(filled(block), "type", "index", "function")
         return call | function | {"arguments": value_of(function.get("arguments") or "{}")}
 
-    def own_calls(self, messages: Sequence[Json]) -> frozenset[str]:
+    def own_calls(self, bodies: Sequence[Json]) -> frozenset[str]:
         """Return none: on these wires every call is for the client."""
         return frozenset()
 

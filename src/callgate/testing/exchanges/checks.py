@@ -24,6 +24,8 @@ from callgate.testing.exchanges.form import (
     Form,
     NotComparableError,
     Turn,
+    objects,
+    payloads,
 )
 from callgate.testing.exchanges.reading import Reading, fed, meaning, words
 from callgate.testing.exchanges.records import Exchange, Json
@@ -71,9 +73,8 @@ def _calls_differ(reading: Reading, response: ModelResponse, tally: Tally) -> st
 def _for_client(reading: Reading, tally: Tally) -> Iterator[Json]:
     """Yield the expected calls that are for the client to run."""
     exchange, form = reading.exchange, reading.form
-    own = frozenset[str]()
-    if not exchange.streamed:
-        own = form.own_calls(form.answered(exchange.value))
+    bodies = payloads(reading.frames) if exchange.streamed else objects([exchange.value])
+    own = form.own_calls(list(bodies))
     for call in exchange.expected or ():
         if call.get("id") in own:
             tally.skipped["calls that the provider answered itself"] += 1

@@ -102,8 +102,12 @@ class Form(Protocol):
         """Return a piece without what clients change when they send it back."""
         ...
 
-    def own_calls(self, messages: Sequence[Json]) -> frozenset[str]:
-        """Return the ids of calls that the provider answered itself in the same response."""
+    def own_calls(self, bodies: Sequence[Json]) -> frozenset[str]:
+        """Return the ids of calls that the provider answered itself in the same response.
+
+        Args:
+            bodies: The whole response, or the events of a stream.
+        """
         ...
 
     def turn(self, before: Json, after: Json, message: Message) -> Turn | None:

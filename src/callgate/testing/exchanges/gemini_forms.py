@@ -69,7 +69,7 @@ class GeminiForm:
             return base64_alphabet(block)
         return filled(block) if kind == CALL else _spelled(block)
 
-    def own_calls(self, messages: Sequence[Json]) -> frozenset[str]:
+    def own_calls(self, bodies: Sequence[Json]) -> frozenset[str]:
         """Return none: the provider's own calls are parts of another kind."""
         return frozenset()
 
@@ -216,7 +216,7 @@ class InteractionsForm:
         """Return a step."""
         return filled(block)
 
-    def own_calls(self, messages: Sequence[Json]) -> frozenset[str]:
+    def own_calls(self, bodies: Sequence[Json]) -> frozenset[str]:
         """Return none: the provider's own calls are steps of another type."""
         return frozenset()
 

@@ -94,7 +94,7 @@ class ItemsForm:
             item["tools"] = [filled(tool) for tool in objects(item["tools"])]
         return item
 
-    def own_calls(self, messages: Sequence[Json]) -> frozenset[str]:
+    def own_calls(self, bodies: Sequence[Json]) -> frozenset[str]:
         """Return none: the provider's own calls are items of another type."""
         return frozenset()
 
