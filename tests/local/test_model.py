@@ -313,6 +313,16 @@ async def test_an_effect_the_request_asks_for_comes_before_the_answer():
     assert said(events) == [("save", '{"v": "5"}')]
 
 
+@pytest.mark.parametrize(
+    ("request_text", "asked"),
+    [("What is x?", False), ("Could you save x?", True), ("What is x? Save it.", True)],
+)
+async def test_a_mere_question_is_never_taken_for_an_order(request_text: str, asked: bool):
+    words = Words("answer()", *(["no"] if asked else []), "5", "It is 5.")
+    await heard(words, [user(request_text), *FOUND[1:]])
+    assert ('root ::= "yes" | "no"' in [a.get("grammar") for a in words.asked]) is asked
+
+
 async def test_after_the_effect_nothing_is_missing():
     words = Words("answer()", "Saved.")
     messages = [*FOUND, called("save", "5"), result("ok", name="save")]

@@ -55,6 +55,8 @@ ENOUGH_CALLS = 4
 """After so many calls an answer is not held back any more because something seems missing."""
 SEED = 7
 IDENTIFIER = re.compile(r"(?=.*[A-Za-z])(?=(?:.*\d){2})[A-Za-z0-9]+")
+POLITE = ("can ", "could ", "may ", "please ", "will ", "would ")
+"""Words with which an order may be put as a question."""
 YES_OR_NO = 'root ::= "yes" | "no"'
 CONVERSATION, APART = 0, 1
 """The runtime's memories: one keeps the prefix with the tools, one is for short questions."""
@@ -269,6 +271,8 @@ class Turn:
         return tuple(tool for tool in self.request.tools if tool.name not in called)
 
     def _untried(self, asked: _Asked) -> list[Tool]:
+        if _only_asks(asked.text):
+            return []  # asked about an effect, a small model says yes too easily
         left = self._effects() - asked.called
         return [tool for tool in self.request.tools if tool.name in left][:EFFECTS_ASKED]
 
@@ -390,6 +394,12 @@ def _key(name: str, arguments: Any) -> str:
         except ValueError:
             return f"{name} {arguments}"
     return f"{name} {json.dumps(arguments, sort_keys=True)}"
+
+
+def _only_asks(request: str) -> bool:
+    """Return whether a request is a question, and not an order in the form of one."""
+    text = request.strip().lower()
+    return text.endswith("?") and not text.startswith(POLITE)
 
 
 def _mentioned(arguments: str, seen: str) -> bool:
