@@ -111,7 +111,7 @@ docs: $(VENV)/.dev-stamp  ## the documentation site, in site/
 
 # Hashes are those of the public index, whatever mirror this machine reads; no host is written down.
 COMPILE = $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links --no-annotate
+	--generate-hashes --no-strip-extras --no-header --no-emit-index-url --no-emit-find-links --no-annotate
 
 .PHONY: lock
 lock: $(VENV)/.dev-stamp  ## resolve requirements/*.txt anew
