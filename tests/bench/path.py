@@ -172,7 +172,7 @@ async def _stages(plan: Plan) -> list[Figure]:
     variants["bounded"] = _taking(path.handler(tool="bounded"), bounded)
     variants["admit"] = _taking(path.handler("admit", "bounded"), path.calls(count, "bounded"))
     # A stage is a small difference of large numbers: it takes many repeats to find both minima.
-    took = await side_by_side(variants, repeats=max(48, plan.repeats), ops=count)
+    took = await side_by_side(variants, repeats=max(30, plan.repeats), ops=count)
     whole, bounded_whole = took.pop(""), took.pop("bounded")
     return [
         above(f"stage.{name}", bounded_whole if name == "admit" else whole, spread, unit=US)

@@ -22,6 +22,7 @@ FIGURES: dict[str, Any] = tomllib.loads((Path(__file__).parent / "targets.toml")
     "figures"
 ]
 NEEDS_DATA = {"codec.decode"}
+ONLY_FULL = {name for name in FIGURES if "1MB" in name}
 
 
 WITHOUT_FLOOR = {
@@ -47,15 +48,16 @@ def _quick(*parts: str) -> dict[str, dict[str, Any]]:
         check=False,
         cwd=ROOT,
         env=env,
-        timeout=110,
+        timeout=180,
     )
     return {one["figure"]: one for one in json.loads(done.stdout)["figures"]}
 
 
 # One test, so that the bench runs once, whatever the tests are spread over.
+@pytest.mark.timeout(400)
 def test_every_figure_is_measured_beside_its_floor_and_none_is_far_from_its_target():
     figures = _quick()
-    assert FIGURES.keys() - figures.keys() <= NEEDS_DATA
+    assert FIGURES.keys() - figures.keys() <= NEEDS_DATA | ONLY_FULL
     assert {name for name, one in figures.items() if "ratio_to_floor" not in one} == WITHOUT_FLOOR
     missed = {name for name, one in figures.items() if not one.get("met", True)}
     if missed:
