@@ -16,7 +16,11 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   │   │   └── MalformedArgumentsError  [malformed_arguments]
     │   │   ├── DuplicateCallError      [duplicate_call]
     │   │   ├── RepeatedCallError       [repeated_call]
-    │   │   ├── BusyError               [busy] *
+    │   │   ├── LaterError              refused for now; says when to try again
+    │   │   │   ├── BusyError           [busy] *
+    │   │   │   ├── ThrottledError      [throttled]
+    │   │   │   └── CircuitOpenError    [circuit_open]
+    │   │   ├── DisabledError           [disabled]
     │   │   ├── BudgetError             [budget]
     │   │   ├── NotExecutedError        [not_executed]
     │   │   └── DeniedError             [denied]
@@ -53,13 +57,16 @@ __all__ = [
     "CallError",
     "CallgateError",
     "CancelledCallError",
+    "CircuitOpenError",
     "DeadlineError",
     "DefinitionError",
     "DeniedError",
+    "DisabledError",
     "DuplicateCallError",
     "ExecutionError",
     "InDoubtError",
     "InternalError",
+    "LaterError",
     "MalformedArgumentsError",
     "MissingDependencyError",
     "MisuseError",
@@ -76,6 +83,7 @@ __all__ = [
     "RunError",
     "SettingsError",
     "SetupError",
+    "ThrottledError",
     "ToolFailedError",
     "ToolRaisedError",
     "TransientError",
@@ -154,10 +162,17 @@ class CallError(CallgateError):
 
     Attributes:
         told: What the model is told to do next; appended to the message.
+        retry_after: Seconds after which it makes sense to try again; None if nobody knows.
     """
 
     code = "call"
     told: ClassVar[str] = ""
+    retry_after: float | None = None
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it is known that no effect has happened; False where nobody knows."""
+        return False
 
     def tell(self) -> str:
         """Return the text a model reads: what happened, then what to do next."""
@@ -172,6 +187,11 @@ class RefusedError(CallError):
     """The call was refused before anything was executed."""
 
     code = "refused"
+
+    @property
+    def harmless(self) -> bool:
+        """True: nothing was executed."""
+        return True
 
 
 class UnknownToolError(RefusedError):
@@ -209,12 +229,53 @@ class RepeatedCallError(RefusedError):
     told = "Do not repeat this call: use the result you already have, or try something else."
 
 
-class BusyError(RefusedError):
-    """No slot for the tool became free in time."""
+class LaterError(RefusedError):
+    """The call is refused for now; later it may not be."""
+
+    code = "later"
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, details: Details | None = None
+    ) -> None:
+        """Keep when to try again.
+
+        Args:
+            message: What is in the way, and for how long.
+            retry_after: Seconds to wait, if known; defaults to None.
+            details: JSON values for programs; defaults to none. `retry_after` goes into them too.
+        """
+        told = {} if retry_after is None else {"retry_after": round(retry_after, 3)}
+        super().__init__(message, details={**told, **(details or {})})
+        self.retry_after = retry_after
+
+
+class BusyError(LaterError):
+    """The tool or its backend bears no more attempts at present."""
 
     code = "busy"
     retryable = True
     told = "Nothing was executed. Try again later or go on without it."
+
+
+class ThrottledError(LaterError):
+    """The principal or the tenant calls more often than it may."""
+
+    code = "throttled"
+    told = "Nothing was executed. Make fewer calls, or wait as long as it says."
+
+
+class CircuitOpenError(LaterError):
+    """The tool's backend is out, so it is left alone for a while."""
+
+    code = "circuit_open"
+    told = "Nothing was executed. Go on without it, or try again when it says."
+
+
+class DisabledError(RefusedError):
+    """An operator has switched the tool off."""
+
+    code = "disabled"
+    told = "Nothing was executed. Go on without this tool."
 
 
 class BudgetError(RefusedError):
@@ -248,6 +309,11 @@ class ToolFailedError(ExecutionError):
     """The tool itself says that it cannot do this; trying again will not help."""
 
     code = "tool_failed"
+
+    @property
+    def harmless(self) -> bool:
+        """True: a tool that says so has not acted."""
+        return True
 
 
 class ToolRaisedError(ExecutionError):
@@ -289,6 +355,11 @@ class TransientError(ExecutionError):
         super().__init__(message, details=details)
         self.retry_after = retry_after
         self.acted = acted
+
+    @property
+    def harmless(self) -> bool:
+        """Whether the backend is known not to have acted."""
+        return not self.acted
 
 
 class DeadlineError(ExecutionError):

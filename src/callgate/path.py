@@ -185,4 +185,11 @@ def _collect(sources: Iterable[Source]) -> tuple[dict[str, Handler], dict[str, T
 
 
 def _revision(tools: Iterable[Tool]) -> str:
-    return digest([asdict(tool) | {"tags": sorted(tool.tags)} for tool in tools])[:23]
+    return digest([_plain(tool) for tool in tools])[:23]
+
+
+def _plain(tool: Tool) -> dict[str, Any]:
+    told = asdict(tool) | {"tags": sorted(tool.tags)}
+    if tool.limits.cost is not None:
+        told["limits"]["cost"] = str(tool.limits.cost)
+    return told

@@ -1,0 +1,55 @@
+"""A token bucket: it fills with time, and a call takes one token out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callgate.controls import Rate
+
+__all__ = ["Bucket"]
+
+
+class Bucket:
+    """How full one bucket was when it was last looked at.
+
+    Attributes:
+        level: Tokens in it then.
+        at: When that was, in seconds.
+    """
+
+    __slots__ = ("at", "level")
+
+    def __init__(self, level: float, at: float) -> None:
+        """Begin with so many tokens.
+
+        Args:
+            level: Tokens.
+            at: Now, in seconds.
+        """
+        self.level = level
+        self.at = at
+
+    def lacks(self, rate: Rate, now: float) -> float:
+        """Fill the bucket up to now; return the seconds until it holds a token, 0.0 if it does.
+
+        A clock that went backwards adds nothing and takes nothing away.
+        """
+        speed, size = rate.speed, rate.size
+        level = self.level + max(0.0, now - self.at) * speed
+        self.level = level = min(level, size)
+        self.at = now
+        # A level is a sum of products: what is a billionth short of a token is one.
+        return 0.0 if level >= 1.0 - 1e-9 else (1.0 - level) / speed
+
+    def take(self) -> None:
+        """Take a token out, after `lacks` has told that there is one."""
+        self.level = max(0.0, self.level - 1.0)
+
+    def dump(self) -> list[Any]:
+        """Return the bucket as a JSON value."""
+        return [self.level, self.at]
+
+    @classmethod
+    def load(cls, value: list[Any]) -> Bucket:
+        """Make the bucket that `dump` described."""
+        return cls(value[0], value[1])
