@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import current_task
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from threading import get_ident
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from callgate.backends import Backends
 from callgate.codecs import wire_names
+from callgate.controls import Controls
 from callgate.errors import DefinitionError, MisuseError, RefusedError
 from callgate.pipeline import (
     Clock,
     Handler,
     Listener,
     Source,
+    Stage,
     StageFactory,
     compose,
     stacks,
@@ -27,10 +29,13 @@ from callgate.portal import Portal
 from callgate.schema.canonical import digest
 from callgate.sources.python import PythonSource
 from callgate.sources.results import MemoryBlobs, ResultSource
-from callgate.stages.admit import AdmitFactory, Slots
+from callgate.stages.admit import AdmitFactory, AdmitState, MemoryRates, Slots
 from callgate.stages.bound import BoundFactory
+from callgate.stages.breaker import BreakerFactory, MemoryCircuits
+from callgate.stages.cache import CacheFactory, MemoryGenerations, Shelf
 from callgate.stages.deadline import DeadlineFactory, Deadlines
-from callgate.stages.guard import GuardFactory
+from callgate.stages.fallback import Fallback, chains
+from callgate.stages.guard import GuardFactory, MemorySpend
 from callgate.stages.journal import JournalFactory, starting
 from callgate.stages.order import OrderFactory
 from callgate.stages.record import Record
@@ -41,6 +46,8 @@ from callgate.tool import FunctionTool
 from callgate.types import Event, Status, Surface, Tool, ToolCall, ToolResult
 
 __all__ = ["CallPath", "Offered"]
+
+_DECIDING = frozenset(("admit", "breaker", "fallback", "guard"))
 
 _log = logging.getLogger("callgate")
 
@@ -67,7 +74,7 @@ class CallPath:
         *,
         backends: Backends,
         listeners: Iterable[Listener],
-        repeats: int,
+        controls: Controls,
         observe: Collection[str],
         grace: float,
         clock: Clock,
@@ -79,8 +86,10 @@ class CallPath:
             DefinitionError: Two tools have one name, or something is no tool.
             MisuseError: A stage is to observe that does not decide.
         """
-        if unknown := sorted(set(observe) - {"guard"}):
-            raise MisuseError(f"{', '.join(unknown)} cannot observe; only guard can.")
+        if unknown := sorted(set(observe) - _DECIDING):
+            raise MisuseError(
+                f"{', '.join(unknown)} cannot observe; only {', '.join(sorted(_DECIDING))} can."
+            )
         self.emit = _emitter(listeners)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
@@ -90,17 +99,36 @@ class CallPath:
         self.portal = Portal()
         blobs = MemoryBlobs()
         functions, sources = _sorted(offered)
-        self._own = PythonSource(functions, slots=self.slots)
-        executors, tools = _collect([self._own, *sources, ResultSource(blobs)])
+        self._own = PythonSource(functions, slots=self.slots, clock=clock.time)
+        collected = _collect([self._own, *sources, ResultSource(blobs)])
+        executors, tools = collected.executors, collected.tools
         self.surface = Surface(tools=tools, revision=_revision(tools.values()))
+        rates = backends.rates or MemoryRates(clock)
         # In the order of `stages.ORDER`; what has no back end, and no use without one, is None.
         factories: tuple[StageFactory | None, ...] = (
             ValidateFactory(),
-            GuardFactory(repeats=repeats, enforce="guard" not in observe),
+            GuardFactory(
+                controls,
+                rates,
+                backends.spend or MemorySpend(clock),
+                enforce="guard" not in observe,
+            ),
             OrderFactory(),
+            CacheFactory(
+                Shelf(), backends.generations or MemoryGenerations(), clock, collected.sources
+            ),
             None if backends.journal is None else JournalFactory(backends.journal, clock=clock),
             RetryFactory(clock=clock, chance=chance),
-            AdmitFactory(self.slots),
+            BreakerFactory(
+                backends.circuits or MemoryCircuits(clock),
+                controls,
+                enforce="breaker" not in observe,
+            ),
+            AdmitFactory(
+                AdmitState(slots=self.slots, rates=rates, clock=clock),
+                controls,
+                enforce="admit" not in observe,
+            ),
             DeadlineFactory(self.deadlines, grace=grace),
             BoundFactory(blobs),
         )
@@ -108,8 +136,20 @@ class CallPath:
             executors = {name: starting(execute) for name, execute in executors.items()}
         self._record = Record(clock)
         used = [factory for factory in factories if factory is not None]
-        resolve = Resolve(self.surface, stacks(self.surface, executors, used))
-        self.handler: Handler = compose([self._record, resolve], resolve.refuse)
+        resolve = Resolve(self.surface, stacks(self.surface, executors, used), backends.switches)
+        outer: list[Stage] = [self._record, resolve]
+        if found := chains(self.surface, controls):
+            fallback = Fallback(
+                found,
+                self._dispatch,
+                journal=backends.journal,
+                enforce="fallback" not in observe,
+            )
+            outer.insert(1, fallback)
+        self.handler: Handler = compose(outer, resolve.refuse)
+
+    def _dispatch(self, call: ToolCall) -> Awaitable[ToolResult]:
+        return self.handler(call)
 
     @cached_property
     def names(self) -> Mapping[str, str]:
@@ -186,18 +226,32 @@ def _sorted(offered: Iterable[object]) -> tuple[list[FunctionTool[..., Any]], li
     return functions, sources
 
 
-def _collect(sources: Iterable[Source]) -> tuple[dict[str, Handler], dict[str, Tool]]:
-    executors: dict[str, Handler] = {}
-    known: dict[str, Tool] = {}
-    for source in sources:
+class _Collected(NamedTuple):
+    """What sources offer, by the tools' names.
+
+    Attributes:
+        executors: What executes each tool.
+        tools: The tools.
+        sources: The name of each tool's source, the same in every process with these sources.
+    """
+
+    executors: dict[str, Handler]
+    tools: dict[str, Tool]
+    sources: dict[str, str]
+
+
+def _collect(sources: Iterable[Source]) -> _Collected:
+    found = _Collected({}, {}, {})
+    for place, source in enumerate(sources):
         for tool in source.list():
-            if tool.name in known:
+            if tool.name in found.tools:
                 raise DefinitionError(
                     f"Two tools are named {tool.name!r}. Give one of them another name."
                 )
-            known[tool.name] = tool
-            executors[tool.name] = source.call
-    return executors, known
+            found.tools[tool.name] = tool
+            found.executors[tool.name] = source.call
+            found.sources[tool.name] = f"{type(source).__name__}:{place}"
+    return found
 
 
 def _revision(tools: Iterable[Tool]) -> str:

@@ -11,7 +11,8 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
@@ -47,7 +48,7 @@ from callgate.types import (
     maker,
 )
 
-__all__ = ["Session", "Watch"]
+__all__ = ["Bounds", "Session", "Watch"]
 
 _answer_of = maker(Answer)
 _answered = maker(Answered)
@@ -67,6 +68,21 @@ Watch: TypeAlias = Callable[[ModelEvent], object]
 """Is shown what a stream says, as it comes: `TextDelta`, `CallDelta` and `ResponseDone`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a session may do in all.
+
+    Attributes:
+        strict: Whether arguments that need a repair are refused instead of repaired.
+        max_calls: How many calls may be made; None for no bound.
+        max_spend: US dollars that they may cost; None for no bound.
+    """
+
+    strict: bool = False
+    max_calls: int | None = None
+    max_spend: Decimal | None = None
+
+
 class Session:
     """One conversation: a principal, a pinned set of tools, a turn counter and budgets."""
 
@@ -74,9 +90,8 @@ class Session:
         self,
         path: CallPath,
         state: SessionState,
+        bounds: Bounds,
         *,
-        strict: bool,
-        max_calls: int | None,
         again: bool = False,
     ) -> None:
         """Begin or continue; use `Gate.session` or `Gate.restore`.
@@ -84,8 +99,7 @@ class Session:
         Args:
             path: What takes the calls.
             state: What survives a restart.
-            strict: Whether repairs are refused.
-            max_calls: How many calls may be made; None for no bound.
+            bounds: What it may do in all.
             again: Whether its calls may have been made before, in this or another process.
 
         Raises:
@@ -107,10 +121,11 @@ class Session:
             principal=who,
             prefix=self._prefix,
             emit=path.emit,
-            strict=strict,
+            strict=bounds.strict,
             labels=state.labels,
             disclose=self._offer.disclose,
-            max_calls=max_calls,
+            max_calls=bounds.max_calls,
+            max_spend=bounds.max_spend,
         )
 
     @property

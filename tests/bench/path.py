@@ -19,7 +19,7 @@ from callgate.schema.arguments import prepare
 from callgate.schema.check import Checker
 from callgate.sources.python import PythonSource
 from callgate.sources.results import MemoryBlobs
-from callgate.stages.admit import AdmitFactory, Slots
+from callgate.stages.admit import AdmitFactory, AdmitState, MemoryRates, Slots
 from callgate.stages.bound import BoundFactory
 from callgate.stages.deadline import DeadlineFactory, Deadlines
 from callgate.stages.guard import GuardFactory
@@ -112,7 +112,7 @@ class _Composed:
             "guard": GuardFactory(),
             "order": OrderFactory(),
             "retry": RetryFactory(clock=clock, chance=lambda: 0.5),
-            "admit": AdmitFactory(slots),
+            "admit": AdmitFactory(AdmitState(slots=slots, rates=MemoryRates(clock), clock=clock)),
             "deadline": DeadlineFactory(deadlines),
             "bound": BoundFactory(MemoryBlobs()),
         }

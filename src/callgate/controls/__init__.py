@@ -22,21 +22,21 @@ class Rate:
         calls: How many, above 0.
         seconds: In how many seconds; defaults to 1.
         burst: How many may come at once after a pause; defaults to `calls`, at least 1.
+        speed: Calls per second, from the above.
+        size: How many calls the full bucket lets through, from the above.
     """
 
     calls: float
     seconds: float = 1.0
     burst: float | None = None
+    speed: float = field(init=False, repr=False)
+    size: float = field(init=False, repr=False)
 
-    @property
-    def speed(self) -> float:
-        """Calls per second."""
-        return self.calls / self.seconds
-
-    @property
-    def size(self) -> float:
-        """How many calls the full bucket lets through."""
-        return max(1.0, self.calls if self.burst is None else self.burst)
+    def __post_init__(self) -> None:
+        """Work out what every call needs."""
+        object.__setattr__(self, "speed", self.calls / self.seconds)
+        size = self.calls if self.burst is None else self.burst
+        object.__setattr__(self, "size", max(1.0, size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,7 @@ class Controls:
     """All of it; what is left out costs nothing.
 
     Attributes:
+        repeats: How often one call may give one result in a session before it is refused.
         breaker: The rules for every tool without rules of its own; None for no breaker there.
         breakers: Rules by the name of a tool or of a backend; the tool's own come first.
         principal: How often one principal may call.
@@ -119,6 +120,7 @@ class Controls:
             the tool itself declares.
     """
 
+    repeats: int = 3
     breaker: BreakerRules | None = None
     breakers: Mapping[str, BreakerRules] = field(default_factory=dict[str, BreakerRules])
     principal: Rate | None = None

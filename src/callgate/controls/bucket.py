@@ -41,6 +41,10 @@ class Bucket:
         # A level is a sum of products: what is a billionth short of a token is one.
         return 0.0 if level >= 1.0 - 1e-9 else (1.0 - level) / speed
 
+    def full(self, rate: Rate, now: float) -> bool:
+        """Tell whether it is full by now, and so like one that nobody has used."""
+        return self.level + max(0.0, now - self.at) * rate.speed >= rate.size
+
     def take(self) -> None:
         """Take a token out, after `lacks` has told that there is one."""
         self.level = max(0.0, self.level - 1.0)

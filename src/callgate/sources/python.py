@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -36,7 +37,12 @@ class PythonSource:
     """
 
     def __init__(
-        self, functions: Sequence[FunctionTool[..., Any]], *, slots: Slots, threads: int = 32
+        self,
+        functions: Sequence[FunctionTool[..., Any]],
+        *,
+        slots: Slots,
+        threads: int = 32,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep the functions.
 
@@ -44,10 +50,12 @@ class PythonSource:
             functions: What `@tool` made.
             slots: Where threads that outlive their call keep their slot.
             threads: How many sync functions may run at once; defaults to 32.
+            clock: The time that the path goes by, from which functions are told what is left.
         """
         self._functions = {function.tool.name: function for function in functions}
         self._ready: dict[str, _Invoke] = {}
         self._slots = slots
+        self._clock = clock
         self._threads = threads
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
 
@@ -95,7 +103,7 @@ class PythonSource:
         run, signature = function.function, function.signature
         if signature.is_async and not signature.rich and signature.context_parameter is None:
             return lambda call: run(**call.arguments)
-        keywords = _keywords(function)
+        keywords = _keywords(function, self._clock)
         if signature.is_async:
             return lambda call: run(**keywords(call))
         if function.cheap:
@@ -126,25 +134,27 @@ async def _at_once(run: Callable[..., Any], keywords: _Keywords, call: ToolCall)
     return run(**keywords(call))
 
 
-def _keywords(function: FunctionTool[..., Any]) -> _Keywords:
+def _keywords(function: FunctionTool[..., Any], clock: Callable[[], float]) -> _Keywords:
     bind = binder(function.signature.rich)
     name = function.signature.context_parameter
     if name is None:
         return lambda call: bind(call.arguments)
-    return lambda call: {**bind(call.arguments), name: _context(call)}
+    return lambda call: {**bind(call.arguments), name: _context(call, clock)}
 
 
-def _context(call: ToolCall) -> CallContext:
-    limit = call.tool.limits.timeout if call.tool is not None else None
-    bounds = [bound for bound in (limit, call.timeout) if bound is not None]
+def _context(call: ToolCall, clock: Callable[[], float]) -> CallContext:
+    # The deadline stage has just begun to count, and nothing waits between it and here.
+    timeout = call.timeout if call.tool is None else call.tool.limits.least(call.timeout)
     return CallContext(
         key=call.key,
         principal=call.scope.principal,
         session=call.scope.session,
         attempt=call.attempt,
-        timeout=min(bounds) if bounds else None,
+        timeout=timeout,
         labels=call.scope.labels,
         reply=call.reply,
+        due=None if timeout is None else clock() + timeout,
+        clock=clock,
     )
 
 

@@ -149,9 +149,7 @@ class Breaker:
             if state is not None:
                 await self._tell(call, state, why)
 
-    async def _ask(
-        self, call: ToolCall, entry: Soon[int | Probe | Out]
-    ) -> int | CircuitOpenError:
+    async def _ask(self, call: ToolCall, entry: Soon[int | Probe | Out]) -> int | CircuitOpenError:
         if isinstance(entry, Awaitable):
             entry = await entry
         if isinstance(entry, Out):
