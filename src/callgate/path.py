@@ -259,7 +259,7 @@ def _revision(tools: Iterable[Tool]) -> str:
 
 
 def _plain(tool: Tool) -> dict[str, Any]:
-    told = asdict(tool) | {"tags": sorted(tool.tags)}
+    told: dict[str, Any] = asdict(tool) | {"tags": sorted(tool.tags)}
     if tool.limits.cost is not None:
         told["limits"]["cost"] = str(tool.limits.cost)
     return told

@@ -45,9 +45,15 @@ class Bucket:
         """Tell whether it is full by now, and so like one that nobody has used."""
         return self.level + max(0.0, now - self.at) * rate.speed >= rate.size
 
-    def take(self) -> None:
-        """Take a token out, after `lacks` has told that there is one."""
-        self.level = max(0.0, self.level - 1.0)
+    def take(self, most: int = 1) -> int:
+        """Take tokens out, after `lacks` has told that there is one; return how many.
+
+        Args:
+            most: How many are wanted; defaults to 1.
+        """
+        count = max(1, min(most, int(self.level)))
+        self.level = max(0.0, self.level - count)
+        return count
 
     def dump(self) -> list[Any]:
         """Return the bucket as a JSON value."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     Index,
@@ -18,7 +19,17 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["METADATA", "audit", "blobs", "journal", "owners", "records", "run_events"]
+__all__ = [
+    "METADATA",
+    "audit",
+    "blobs",
+    "controls",
+    "journal",
+    "owners",
+    "records",
+    "run_events",
+    "switches",
+]
 
 METADATA = MetaData(
     naming_convention={
@@ -133,3 +144,25 @@ blobs = Table(
     sqlite_autoincrement=True,
 )
 """Results too long to show; each is readable by whom it was made for."""
+
+controls = Table(
+    "controls",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("changed", Double, nullable=False),
+    Index(None, "changed"),
+)
+"""Rates, accounts, circuits and generations that processes share. Written by `store.cells`."""
+
+switches = Table(
+    "switches",
+    METADATA,
+    Column("tool", Text, primary_key=True),
+    # Empty for all tenants: a part of a primary key cannot be NULL.
+    Column("tenant", Text, primary_key=True),
+    Column("everyone", Boolean, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
+"""Which tools are switched off. Written by `store.switches`."""
