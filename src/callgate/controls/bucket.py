@@ -8,6 +8,9 @@ from callgate.controls import Rate
 
 __all__ = ["Bucket"]
 
+_TOKEN = 1.0 - 1e-9
+"""A level is a sum of products, so what is a billionth short of a token is one."""
+
 
 class Bucket:
     """How full one bucket was when it was last looked at.
@@ -38,8 +41,21 @@ class Bucket:
         level = self.level + max(0.0, now - self.at) * speed
         self.level = level = min(level, size)
         self.at = now
-        # A level is a sum of products: what is a billionth short of a token is one.
-        return 0.0 if level >= 1.0 - 1e-9 else (1.0 - level) / speed
+        return 0.0 if level >= _TOKEN else (1.0 - level) / speed
+
+    def draw(self, rate: Rate, now: float) -> bool:
+        """Fill the bucket up to now and take a token out; return whether there is none."""
+        level = self.level
+        if now > self.at:
+            level += (now - self.at) * rate.speed
+            if level > rate.size:
+                level = rate.size
+        self.at = now
+        if level < _TOKEN:
+            self.level = level
+            return True
+        self.level = level - 1.0
+        return False
 
     def full(self, rate: Rate, now: float) -> bool:
         """Tell whether it is full by now, and so like one that nobody has used."""

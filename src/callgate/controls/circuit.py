@@ -83,12 +83,13 @@ class Circuit:
         until: When an open circuit lets probes through, in seconds.
         reason: What opened it last.
         row: Failures in a row.
+        ends: When the last part of the window ends, in seconds.
         parts: Of the window: number of the part, attempts that succeeded and that failed.
         probes: When each probe that is on its way counts as lost, in seconds.
         proved: Probes that succeeded.
     """
 
-    __slots__ = ("epoch", "parts", "probes", "proved", "reason", "row", "state", "until")
+    __slots__ = ("ends", "epoch", "parts", "probes", "proved", "reason", "row", "state", "until")
 
     def __init__(self) -> None:
         """Begin closed."""
@@ -97,6 +98,7 @@ class Circuit:
         self.until = 0.0
         self.reason = ""
         self.row = 0
+        self.ends = 0.0
         self.parts: list[list[int]] = []
         self.probes: list[float] = []
         self.proved = 0
@@ -149,7 +151,8 @@ class Circuit:
     def succeed(self, rules: BreakerRules, now: float, count: int = 1) -> None:
         """Count successes while the circuit is closed."""
         self.row = 0
-        self._part(rules, now)[1] += count
+        part = self.parts[-1] if now < self.ends else self._part(rules, now)
+        part[1] += count
 
     def _probed(self, rules: BreakerRules, outcome: Outcome, why: str, now: float) -> bool:
         if self.probes:
@@ -171,6 +174,7 @@ class Circuit:
             # Also what lies ahead goes, should the clock have gone backwards.
             self.parts = parts = [p for p in parts if number - _PARTS < p[0] < number]
             parts.append([number, 0, 0])
+            self.ends = (number + 1) * rules.window / _PARTS
         return parts[-1]
 
     def _too_many(self, rules: BreakerRules) -> str:
@@ -191,6 +195,7 @@ class Circuit:
         self.state = state
         self.epoch += 1
         self.row = self.proved = 0
+        self.ends = 0.0
         self.parts, self.probes = [], []
 
     def dump(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from callgate.errors import (
     ResultError,
     ToolFailedError,
 )
-from callgate.pipeline import Clock, Handler, Soon, Stage
+from callgate.pipeline import Abandoned, Clock, Handler, Soon, Stage
 from callgate.types import CircuitChanged, Decision, Status, Surface, Tool, ToolCall, ToolResult
 
 __all__ = ["Breaker", "BreakerFactory", "Circuits", "Door", "MemoryCircuits"]
@@ -33,6 +33,10 @@ class Door(Protocol):
 
     def enter(self) -> Soon[int | Probe | Out]:
         """Let an attempt through, with the epoch or as a probe, or refuse it."""
+        ...
+
+    def passed(self, epoch: int) -> Soon[CircuitState | None]:
+        """Tell that an attempt has succeeded; `leave` without a reason, and cheaper."""
         ...
 
     def leave(self, epoch: int, outcome: Outcome, why: str) -> Soon[CircuitState | None]:
@@ -96,11 +100,15 @@ class _MemoryDoor:
             return circuit.epoch
         return circuit.enter(self._rules, self._time())
 
-    def leave(self, epoch: int, outcome: Outcome, why: str) -> CircuitState | None:
+    def passed(self, epoch: int) -> CircuitState | None:
         circuit = self._circuit
-        if outcome is _GOOD and epoch == circuit.epoch and circuit.state is _CLOSED:
+        if epoch == circuit.epoch and circuit.state is _CLOSED:
             circuit.succeed(self._rules, self._time())
             return None
+        return self.leave(epoch, _GOOD, "")
+
+    def leave(self, epoch: int, outcome: Outcome, why: str) -> CircuitState | None:
+        circuit = self._circuit
         changed = circuit.leave(self._rules, epoch, outcome, why, self._time())
         return circuit.state if changed else None
 
@@ -112,7 +120,7 @@ class Breaker:
     tells nothing about the backend, and neither does a tool that answers "no".
     """
 
-    __slots__ = ("_enforce", "_enter", "_leave", "_name", "_tool")
+    __slots__ = ("_enforce", "_enter", "_leave", "_name", "_passed", "_tool")
 
     def __init__(self, tool: Tool, name: str, door: Door, *, enforce: bool = True) -> None:
         """Keep the circuit.
@@ -127,6 +135,7 @@ class Breaker:
         self._name = name
         self._enter = door.enter
         self._leave = door.leave
+        self._passed = door.passed
         self._enforce = enforce
 
     async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
@@ -136,18 +145,24 @@ class Breaker:
             epoch = await self._ask(call, epoch)
             if isinstance(epoch, CircuitOpenError):
                 return await self._refuse(call, call_next, epoch)
-        outcome, why = _VOID, ""
         try:
             result = await call_next(call)
-            if result.error is None:
-                outcome = _GOOD
-            else:
-                outcome, why = _told(result.error), result.error.message[:_WHY]
-            return result
-        finally:
-            state = self._leave(epoch, outcome, why)
-            if state is not None:
-                await self._tell(call, state, why)
+        except BaseException as exc:
+            # Given up, or a defect of a stage: it tells nothing, unless an effect had begun.
+            error = exc.result.error if isinstance(exc, Abandoned) else None
+            await self._failed(call, epoch, error)
+            raise
+        if result.error is not None:
+            await self._failed(call, epoch, result.error)
+        elif (state := self._passed(epoch)) is not None:
+            await self._tell(call, state, "")
+        return result
+
+    async def _failed(self, call: ToolCall, epoch: int, error: CallError | None) -> None:
+        why = "" if error is None else error.message[:_WHY]
+        state = self._leave(epoch, _VOID if error is None else _told(error), why)
+        if state is not None:
+            await self._tell(call, state, why)
 
     async def _ask(self, call: ToolCall, entry: Soon[int | Probe | Out]) -> int | CircuitOpenError:
         if isinstance(entry, Awaitable):

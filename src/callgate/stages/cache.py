@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
@@ -72,7 +72,7 @@ class Shelf:
     """Kept results, least recently used first, in bounded memory; and reads that are on their way.
 
     Attributes:
-        flights: For each key that is being read, who waits for it.
+        flights: For each key that is being read, who waits for it; None while nobody does.
     """
 
     def __init__(self, *, most: int = 16_777_216) -> None:
@@ -84,8 +84,8 @@ class Shelf:
         """
         self._most = most
         self._size = 0
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
-        self.flights: dict[_Key, _Flight] = {}
+        self._kept: dict[_Key, _Kept] = {}
+        self.flights: dict[_Key, _Flight | None] = {}
 
     def __len__(self) -> int:
         """Return how many results are kept."""
@@ -96,6 +96,11 @@ class Shelf:
         """Bytes of the results that are kept."""
         return self._size
 
+    def clear(self) -> None:
+        """Forget every result; reads that are on their way go on."""
+        self._kept.clear()
+        self._size = 0
+
     def get(self, key: _Key, now: float) -> ToolResult | None:
         """Return what is kept under `key` and still good."""
         kept = self._kept.get(key)
@@ -104,7 +109,8 @@ class Shelf:
         if kept[1] <= now:
             self._drop(key)
             return None
-        self._kept.move_to_end(key)
+        # A dict keeps the order in which keys came: taken out and put in again, one is the newest.
+        self._kept[key] = self._kept.pop(key)
         return kept[0]
 
     def put(self, key: _Key, result: ToolResult, until: float) -> None:
@@ -114,7 +120,8 @@ class Shelf:
             size += sum(map(_size_of, result.content))
         if size > self._most // 8:
             return
-        self._drop(key)
+        if key in self._kept:
+            self._drop(key)
         self._kept[key] = (result, until, size)
         self._size += size
         while self._size > self._most:
@@ -174,47 +181,63 @@ class Cache:
         self._generations = generations
         self._clock = clock
 
-    async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
+    def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
         """Give what is kept, wait for the same read, or read and keep."""
-        scope, shelf = call.scope, self._shelf
-        who: _Key | None = scope.memory.get("cache")
+        generation = self._generations.now(call.scope.principal.tenant, self._source)
+        if isinstance(generation, int):
+            return self._find(call, call_next, generation)
+        return self._ask(call, call_next, generation)
+
+    async def _ask(
+        self, call: ToolCall, call_next: Handler, generation: Awaitable[int]
+    ) -> ToolResult:
+        return await self._find(call, call_next, await generation)
+
+    def _find(self, call: ToolCall, call_next: Handler, generation: int) -> Awaitable[ToolResult]:
+        memory, shelf = call.scope.memory, self._shelf
+        who: _Key | None = memory.get("cache")
         if who is None:
-            who = scope.memory["cache"] = _who(scope.principal)
-        generation = self._generations.now(scope.principal.tenant, self._source)
-        if not isinstance(generation, int):
-            generation = await generation
+            who = memory["cache"] = _who(call.scope.principal)
         key = (self._head, call.body, generation, self._source, who)
         kept = shelf.get(key, self._clock.time())
         if kept is not None:
-            reason = f"read less than {self._seconds:g} s ago"
-            call.scope.emit(Decision(call=call, stage="cache", verdict="answered", reason=reason))
-            return _again(kept)
-        flight = shelf.flights.get(key)
-        if flight is not None:
-            return await self._follow(call, call_next, key, flight)
-        return await self._lead(call, call_next, key, deque())
+            return self._answer(call, kept)
+        flights = shelf.flights
+        if key not in flights:
+            flights[key] = None
+            return self._lead(call, call_next, key)
+        flight = flights[key]
+        if flight is None:
+            flight = flights[key] = deque()
+        return self._follow(call, call_next, key, flight)
 
-    async def _lead(
-        self, call: ToolCall, call_next: Handler, key: _Key, flight: _Flight
-    ) -> ToolResult:
-        self._shelf.flights[key] = flight
-        shared: ToolResult | None = None
+    async def _answer(self, call: ToolCall, kept: ToolResult) -> ToolResult:
+        reason = f"read less than {self._seconds:g} s ago"
+        call.scope.emit(Decision(call=call, stage="cache", verdict="answered", reason=reason))
+        return _again(kept)
+
+    async def _lead(self, call: ToolCall, call_next: Handler, key: _Key) -> ToolResult:
+        shelf = self._shelf
         try:
             result = await call_next(call)
-            if result.status is not _PENDING and not isinstance(result.error, DeadlineError):
-                shared = result
-            if result.status is _OK and result.handle is None:
-                self._shelf.put(key, _again(result), self._clock.time() + self._seconds)
+        except BaseException:
+            self._hand_over(key)
+            raise
+        if result.status is _OK:
+            if result.handle is None:
+                kept = result if type(result.value) in _SCALARS else _again(result)
+                shelf.put(key, kept, self._clock.time() + self._seconds)
+        elif result.status is _PENDING or isinstance(result.error, DeadlineError):
+            self._hand_over(key)
             return result
-        finally:
-            if shared is None:
-                self._hand_over(key, flight)
-            else:
-                del self._shelf.flights[key]
-                for waiting in flight:
-                    _settle(waiting, shared)
+        flight = shelf.flights.pop(key)
+        if flight is not None:
+            for waiting in flight:
+                _settle(waiting, result)
+        return result
 
-    def _hand_over(self, key: _Key, flight: _Flight) -> None:
+    def _hand_over(self, key: _Key) -> None:
+        flight = self._shelf.flights[key]
         while flight:
             following = flight.popleft()
             if not following.done():
@@ -241,7 +264,7 @@ class Cache:
             shared = await waiting
         except asyncio.CancelledError:
             if waiting.done() and not waiting.cancelled() and waiting.result() is None:
-                self._hand_over(key, flight)
+                self._hand_over(key)
             raise
         finally:
             if timer is not None:
@@ -249,7 +272,7 @@ class Cache:
         if shared is not None:
             return _again(shared)
         left = min(bounds) - (self._clock.time() - started) if bounds else None
-        return await self._lead(replace(call, timeout=left), call_next, key, flight)
+        return await self._lead(replace(call, timeout=left), call_next, key)
 
 
 def _who(principal: Principal) -> _Key:

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Protocol, TypeAlias
 from urllib.parse import quote
 
-from callgate.controls import Allowance, Controls, Rate
+from callgate.controls import Allowance, Controls
 from callgate.controls.account import Account
 from callgate.errors import BudgetError, RefusedError, RepeatedCallError, ThrottledError
 from callgate.pipeline import Abandoned, Clock, Handler, Soon, Stage
 from callgate.stages.admit import Rates
 from callgate.types import Decision, Effect, Scope, Status, Surface, Tool, ToolCall, ToolResult
 
-__all__ = ["Guard", "GuardFactory", "Held", "Memory", "MemorySpend", "Meter", "Spend"]
+__all__ = [
+    "Allowances",
+    "Guard",
+    "GuardFactory",
+    "Memory",
+    "MemorySpend",
+    "Meter",
+    "Purse",
+    "Spans",
+    "Spend",
+]
 
 _KEPT = 256  # calls remembered per session
 _LONG = 1024  # bytes of arguments above which only their digest is remembered
+_NOTHING = Decimal(0)
+_SESSION = (-1,)  # what is held where only the session's own budget is
 _MOST = 10_000  # accounts kept in memory before those of past spans go
 
 # A member is looked up through its metaclass, which a hot path feels.
 _OK, _IN_DOUBT = Status.OK, Status.IN_DOUBT
+
+Spans: TypeAlias = tuple[int, ...]
+"""In which span of each account money is reserved."""
 
 Allowances: TypeAlias = tuple[tuple[str, Allowance], ...]
 """Accounts by name, with what may be spent from each."""
@@ -36,54 +50,57 @@ class Memory:
     Attributes:
         calls: Calls admitted so far.
         seen: For each call, a hash of its last outcome and how often that outcome came in a row.
-        spent: US dollars, reservations included.
-        rates: The buckets that the session's calls take from.
-        accounts: The accounts that they are paid from.
+        spent: US dollars of the session's budget, reservations included.
+        known: Whether `take` and `purse` have been looked up.
+        take: Takes a token for a call, if there are rates.
+        purse: What its calls are paid from.
     """
 
-    __slots__ = ("accounts", "calls", "rates", "seen", "spent")
+    __slots__ = ("calls", "known", "purse", "seen", "spent", "take")
 
     def __init__(self) -> None:
         """Remember nothing yet."""
         self.calls = 0
         self.seen: dict[bytes, tuple[int, int]] = {}
         self.spent = Decimal(0)
-        self.rates: tuple[tuple[str, Rate], ...] | None = None
-        self.accounts: Allowances = ()
+        self.known = False
+        self.take: Callable[[], Soon[float]] | None = None
+        self.purse: Purse | None = None
 
 
 # --- money ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """Money that is reserved for a call.
+class Purse(Protocol):
+    """Some accounts that every call is paid from together."""
 
-    Attributes:
-        accounts: From which accounts.
-        spans: In which span of each.
-        amount: US dollars.
-    """
+    def reserve(self, amount: Decimal) -> Soon[Spans | str]:
+        """Reserve an amount on every account or on none.
 
-    accounts: Allowances
-    spans: tuple[int, ...]
-    amount: Decimal
-
-
-class Spend(Protocol):
-    """Accounts of what calls cost; a reservation counts as spent until it is settled."""
-
-    def reserve(self, accounts: Allowances, amount: Decimal) -> Soon[Held | str]:
-        """Reserve an amount on every account or on none; return the name of one that is short."""
+        Returns:
+            In which span of each account, which settling needs; or the name of one that is short.
+        """
         ...
 
-    def settle(self, held: Held, actual: Decimal) -> Soon[None]:
+    def settle(self, spans: Spans, reserved: Decimal, actual: Decimal) -> Soon[None]:
         """Put what a call did cost in the place of what was reserved for it."""
         ...
 
 
+class Spend(Protocol):
+    """Accounts by name; what is reserved counts as spent until it is settled."""
+
+    def purse(self, accounts: Allowances) -> Purse:
+        """Return a purse over accounts; from each the allowance may be spent."""
+        ...
+
+
 class MemorySpend:
-    """Accounts in the memory of this process."""
+    """Accounts in the memory of this process.
+
+    Attributes:
+        sweeps: How often accounts that nobody uses were forgotten.
+    """
 
     def __init__(self, clock: Clock) -> None:
         """Begin with nothing spent.
@@ -91,41 +108,58 @@ class MemorySpend:
         Args:
             clock: Tells the span.
         """
-        self._time = clock.time
+        self._clock = clock
         self._accounts: dict[str, Account] = {}
         self._sweep = _MOST
+        self.sweeps = 0
 
-    def reserve(self, accounts: Allowances, amount: Decimal) -> Held | str:
-        """Reserve an amount on every account or on none."""
-        now = self._time()
-        found: list[Account] = []
-        for name, allowance in accounts:
-            account = self._accounts.get(name)
-            if account is None:
-                account = self._open(name)
-            if account.lacks(allowance, amount, now):
-                return name
-            found.append(account)
-        spans = tuple([account.reserve(amount) for account in found])
-        return Held(accounts=accounts, spans=spans, amount=amount)
+    def purse(self, accounts: Allowances) -> Purse:
+        """Return a purse over accounts."""
+        return _MemoryPurse(self, accounts, self._clock)
 
-    def settle(self, held: Held, actual: Decimal) -> None:
-        """Put what a call did cost in the place of what was reserved."""
-        if actual == held.amount:
-            return
-        for (name, _), span in zip(held.accounts, held.spans, strict=True):
-            account = self._accounts.get(name)
-            if account is not None:
-                account.settle(span, held.amount, actual)
-
-    def _open(self, name: str) -> Account:
+    def account(self, name: str) -> Account:
+        """Return an account; nothing is spent in a new one."""
+        account = self._accounts.get(name)
+        if account is not None:
+            return account
         if len(self._accounts) >= self._sweep:
+            # One in which nothing was spent lately is as good as none.
             newest = max(account.span for account in self._accounts.values())
             for old in [n for n, account in self._accounts.items() if account.span < newest]:
                 del self._accounts[old]
             self._sweep = max(_MOST, 2 * len(self._accounts))
+            self.sweeps += 1
         account = self._accounts[name] = Account()
         return account
+
+
+class _MemoryPurse:
+    __slots__ = ("_accounts", "_found", "_spend", "_sweeps", "_time")
+
+    def __init__(self, spend: MemorySpend, accounts: Allowances, clock: Clock) -> None:
+        self._spend = spend
+        self._accounts = accounts
+        self._time = clock.time
+        self._sweeps = -1
+        self._found: list[tuple[str, Account, Allowance]] = []
+
+    def reserve(self, amount: Decimal) -> Spans | str:
+        if self._sweeps != self._spend.sweeps:
+            self._find()
+        now = self._time()
+        for name, account, allowance in self._found:
+            if account.lacks(allowance, amount, now):
+                return name
+        return tuple([account.reserve(amount) for _, account, _ in self._found])
+
+    def settle(self, spans: Spans, reserved: Decimal, actual: Decimal) -> None:
+        for (name, _), span in zip(self._accounts, spans, strict=True):
+            self._spend.account(name).settle(span, reserved, actual)
+
+    def _find(self) -> None:
+        spend = self._spend
+        self._found = [(name, spend.account(name), most) for name, most in self._accounts]
+        self._sweeps = spend.sweeps
 
 
 # --- the stage ------------------------------------------------------------------------------
@@ -150,44 +184,43 @@ class Meter:
         self._rates = rates
         self._spend = spend
 
-    def enter(self, scope: Scope, memory: Memory) -> Soon[Held | RefusedError | None]:
+    def enter(self, scope: Scope, memory: Memory) -> Soon[Spans | RefusedError]:
         """Take a token of every rate and reserve the cost, or say what is short.
 
         Returns:
-            What has to be settled; None if there is nothing to settle.
+            What `leave` needs; empty if there is nothing to settle.
         """
-        rates = memory.rates
-        if rates is None:
-            rates = self._begin(scope, memory)
-        if rates:
-            wait = self._rates.take(rates)
+        if not memory.known:
+            self._know(scope, memory)
+        if memory.take is not None:
+            wait = memory.take()
             if wait != 0.0:
                 return self._later(scope, memory, wait)
-        return None if self._cost is None else self._reserve(scope, memory, self._cost)
+        return () if self._cost is None else self._reserve(scope, memory, self._cost)
 
-    async def leave(self, memory: Memory, held: Held, result: ToolResult) -> None:
+    def leave(self, scope: Scope, memory: Memory, spans: Spans, result: ToolResult) -> Soon[None]:
         """Settle what the call did cost: nothing, if no attempt was made."""
-        actual = Decimal(0)
-        if result.attempts:
-            actual = held.amount if result.cost is None else result.cost
-        memory.spent += actual - held.amount
-        done = self._spend.settle(held, actual)
-        if done is not None:
-            await done
+        reserved, actual = self._cost, result.cost
+        if reserved is None or (result.attempts and actual is None):
+            return None
+        actual = actual if result.attempts and actual is not None else _NOTHING
+        if scope.max_spend is not None:
+            memory.spent += actual - reserved
+        return None if memory.purse is None else memory.purse.settle(spans, reserved, actual)
 
-    def _begin(self, scope: Scope, memory: Memory) -> tuple[tuple[str, Rate], ...]:
+    def _know(self, scope: Scope, memory: Memory) -> None:
         controls, who = self._controls, scope.principal
         tenant = f"tenant:{quote(who.tenant, safe='')}"
         principal = f"principal:{quote(who.tenant, safe='')}/{quote(who.id, safe='')}"
         rates = ((principal, controls.principal), (tenant, controls.tenant))
+        wanted = tuple((name, rate) for name, rate in rates if rate is not None)
         spends = ((principal, controls.principal_spend), (tenant, controls.tenant_spend))
-        memory.accounts = tuple((name, most) for name, most in spends if most is not None)
-        memory.rates = tuple((name, rate) for name, rate in rates if rate is not None)
-        return memory.rates
+        accounts = tuple((name, most) for name, most in spends if most is not None)
+        memory.take = self._rates.line(wanted).take if wanted else None
+        memory.purse = self._spend.purse(accounts) if accounts else None
+        memory.known = True
 
-    async def _later(
-        self, scope: Scope, memory: Memory, wait: Soon[float]
-    ) -> Held | RefusedError | None:
+    async def _later(self, scope: Scope, memory: Memory, wait: Soon[float]) -> Spans | RefusedError:
         if isinstance(wait, Awaitable):
             wait = await wait
         if wait:
@@ -197,38 +230,36 @@ class Meter:
                 retry_after=wait,
             )
         if self._cost is None:
-            return None
-        held = self._reserve(scope, memory, self._cost)
-        return await held if isinstance(held, Awaitable) else held
+            return ()
+        spans = self._reserve(scope, memory, self._cost)
+        return await spans if isinstance(spans, Awaitable) else spans
 
-    def _reserve(
-        self, scope: Scope, memory: Memory, cost: Decimal
-    ) -> Soon[Held | RefusedError | None]:
+    def _reserve(self, scope: Scope, memory: Memory, cost: Decimal) -> Soon[Spans | RefusedError]:
         most = scope.max_spend
-        if most is not None and memory.spent + cost > most:
-            return BudgetError(
-                f"The call costs ${cost}, and the session has spent ${memory.spent} of ${most}."
-            )
-        held = self._spend.reserve(memory.accounts, cost)
-        if isinstance(held, Awaitable):
-            return self._reserved(memory, cost, held)
-        return _paid(memory, cost, held)
+        if most is not None:
+            if memory.spent + cost > most:
+                return BudgetError(
+                    f"The call costs ${cost}, and the session has spent ${memory.spent} of ${most}."
+                )
+            memory.spent += cost
+        if memory.purse is None:
+            return () if most is None else _SESSION
+        spans = memory.purse.reserve(cost)
+        if isinstance(spans, tuple):
+            return spans
+        return self._reserved(scope, memory, cost, spans)
 
     async def _reserved(
-        self, memory: Memory, cost: Decimal, held: Awaitable[Held | str]
-    ) -> Held | RefusedError:
-        memory.spent += cost  # at once, or calls beside this one would overspend meanwhile
-        found = await held
-        memory.spent -= cost
-        return _paid(memory, cost, found)
-
-
-def _paid(memory: Memory, cost: Decimal, held: Held | str) -> Held | RefusedError:
-    if isinstance(held, str):
-        whose = held.partition(":")[0]
+        self, scope: Scope, memory: Memory, cost: Decimal, spans: Soon[Spans | str]
+    ) -> Spans | RefusedError:
+        if isinstance(spans, Awaitable):
+            spans = await spans
+        if isinstance(spans, tuple):
+            return spans
+        if scope.max_spend is not None:
+            memory.spent -= cost
+        whose = spans.partition(":")[0]
         return BudgetError(f"The call costs ${cost}, more than is left for this {whose} now.")
-    memory.spent += cost
-    return held
 
 
 class Guard:
@@ -260,7 +291,7 @@ class Guard:
         self._repeats = repeats
         self._meter = meter
 
-    async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
+    def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
         """Refuse the call or pass it on and remember how it ended."""
         scope, body = call.scope, call.body
         memory: Memory | None = scope.memory.get("guard")
@@ -272,12 +303,18 @@ class Guard:
         if scope.max_calls is not None or (last is not None and last[1] >= self._repeats):
             error = self._refusal(scope, memory, last)
             if error is not None:
-                return await self._refuse(call, call_next, error)
+                return self._refuse(call, call_next, error)
         memory.calls += 1
-        if self._meter is not None:
-            held = self._meter.enter(scope, memory)
-            if held is not None:
-                return await self._metered(call, call_next, memory, mark, held)
+        if self._meter is None:
+            return self._pass(call, call_next, memory, mark)
+        held = self._meter.enter(scope, memory)
+        if held == ():
+            return self._pass(call, call_next, memory, mark)
+        return self._metered(call, call_next, memory, mark, held)
+
+    async def _pass(
+        self, call: ToolCall, call_next: Handler, memory: Memory, mark: bytes
+    ) -> ToolResult:
         try:
             result = await call_next(call)
         except Abandoned:
@@ -307,23 +344,19 @@ class Guard:
         call_next: Handler,
         memory: Memory,
         mark: bytes,
-        held: Soon[Held | RefusedError | None],
+        held: Soon[Spans | RefusedError],
     ) -> ToolResult:
-        if isinstance(held, Awaitable):
-            held = await held
-        if isinstance(held, RefusedError):
-            return await self._refuse(call, call_next, held)
+        if not isinstance(held, tuple):
+            if isinstance(held, Awaitable):
+                held = await held
+            if isinstance(held, RefusedError):
+                return await self._refuse(call, call_next, held)
         # Given up or failed in the middle, a call may have cost what was reserved: it stays spent.
-        try:
-            result = await call_next(call)
-        except Abandoned:
-            if self._changes:
-                memory.seen.clear()
-            raise
-        if held is not None and self._meter is not None:
-            await self._meter.leave(memory, held, result)
-        if not self._poll or self._changes:
-            self._remember(memory, mark, result)
+        result = await self._pass(call, call_next, memory, mark)
+        if self._meter is not None:
+            done = self._meter.leave(call.scope, memory, held, result)
+            if done is not None:
+                await done
         return result
 
     def _remember(self, memory: Memory, mark: bytes, result: ToolResult) -> None:

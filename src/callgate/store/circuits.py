@@ -113,10 +113,13 @@ class _Door:
         self._epoch = entry if isinstance(entry, int) else None
         return entry
 
-    def leave(self, epoch: int, outcome: Outcome, why: str) -> Soon[CircuitState | None]:
-        if outcome is _GOOD and epoch == self._epoch:
+    def passed(self, epoch: int) -> Soon[CircuitState | None]:
+        if epoch == self._epoch:
             self._good += 1
             return None
+        return self.leave(epoch, _GOOD, "")
+
+    def leave(self, epoch: int, outcome: Outcome, why: str) -> Soon[CircuitState | None]:
         if epoch < 0 or (outcome is _VOID and epoch == self._epoch):
             return None
         return self._tell(epoch, outcome, why)

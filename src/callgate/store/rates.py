@@ -10,7 +10,7 @@ from typing import Any
 from callgate.controls.bucket import Bucket
 from callgate.errors import StoreError
 from callgate.pipeline import LoopClock, Soon
-from callgate.stages.admit import MemoryRates, Rates, Wanted
+from callgate.stages.admit import Line, MemoryRates, Rates, Wanted
 from callgate.store.cells import Cells
 
 __all__ = ["SharedRates"]
@@ -50,13 +50,14 @@ class SharedRates:
         self._time = clock
         self._held: dict[str, tuple[int, float]] = {}
 
-    def take(self, wanted: Wanted) -> Soon[float]:
-        """Take a token out of every bucket or of none; see `Rates.take`."""
-        if self._held and self._spend(wanted):
-            return 0.0
-        return self._ask(wanted)
+    def line(self, wanted: Wanted) -> Line:
+        """Return a line to buckets, which begin full; see `Rates.line`."""
+        return _SharedLine(self, wanted, self._beside.line(wanted))
 
-    def _spend(self, wanted: Wanted) -> bool:
+    def spend(self, wanted: Wanted) -> bool:
+        """Take tokens that were taken ahead; return whether there was one of each."""
+        if not self._held:
+            return False
         oldest = self._time() - 1.0
         held = [self._held.get(name) for name, _ in wanted]
         if any(one is None or one[0] < 1 or one[1] < oldest for one in held):
@@ -66,7 +67,13 @@ class SharedRates:
                 self._held[name] = (one[0] - 1, one[1])
         return True
 
-    async def _ask(self, wanted: Wanted) -> float:
+    async def ask(self, wanted: Wanted) -> float:
+        """Take tokens out of the buckets; return the seconds to wait if there are none.
+
+        Raises:
+            StoreError: The database does not do what it must.
+        """
+
         def step(states: dict[str, Any], now: float) -> tuple[float, dict[str, int]]:
             found = {
                 name: Bucket.load(states[_cell(name)])
@@ -83,17 +90,32 @@ class SharedRates:
                 states[_cell(name)] = found[name].dump()
             return wait, taken
 
-        try:
-            wait, taken = await self._cells.change([_cell(name) for name, _ in wanted], step)
-        except StoreError as exc:
-            _log.warning("Rates are kept by this process alone: %s", exc.message)
-            beside = self._beside.take(wanted)
-            return await beside if isinstance(beside, Awaitable) else beside
+        wait, taken = await self._cells.change([_cell(name) for name, _ in wanted], step)
         at = self._time()
         for name, count in taken.items():
             if count > 1:
                 self._held[name] = (count - 1, at)
         return wait
+
+
+class _SharedLine:
+    __slots__ = ("_beside", "_rates", "_wanted")
+
+    def __init__(self, rates: SharedRates, wanted: Wanted, beside: Line) -> None:
+        self._rates = rates
+        self._wanted = wanted
+        self._beside = beside
+
+    def take(self) -> Soon[float]:
+        return 0.0 if self._rates.spend(self._wanted) else self._ask()
+
+    async def _ask(self) -> float:
+        try:
+            return await self._rates.ask(self._wanted)
+        except StoreError as exc:
+            _log.warning("Rates are kept by this process alone: %s", exc.message)
+            beside = self._beside.take()
+            return await beside if isinstance(beside, Awaitable) else beside
 
 
 def _cell(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from callgate.controls.account import Account
 from callgate.errors import StoreError
-from callgate.stages.guard import Allowances, Held
+from callgate.stages.guard import Allowances, Purse, Spans
 from callgate.store.cells import Cells
 
 __all__ = ["SharedSpend"]
@@ -30,40 +30,45 @@ class SharedSpend:
         """
         self._cells = cells
 
-    async def reserve(self, accounts: Allowances, amount: Decimal) -> Held | str:
-        """Reserve an amount on every account or on none; see `Spend.reserve`."""
+    def purse(self, accounts: Allowances) -> Purse:
+        """Return a purse over accounts; see `Spend.purse`."""
+        return _SharedPurse(self._cells, accounts)
 
-        def step(states: dict[str, Any], now: float) -> Held | str:
-            found = {name: _load(states, name) for name, _ in accounts}
-            for name, allowance in accounts:
+
+class _SharedPurse:
+    __slots__ = ("_accounts", "_cells", "_names")
+
+    def __init__(self, cells: Cells, accounts: Allowances) -> None:
+        self._cells = cells
+        self._accounts = accounts
+        self._names = [_cell(name) for name, _ in accounts]
+
+    async def reserve(self, amount: Decimal) -> Spans | str:
+        def step(states: dict[str, Any], now: float) -> Spans | str:
+            found = {name: _load(states, name) for name, _ in self._accounts}
+            for name, allowance in self._accounts:
                 if found[name].lacks(allowance, amount, now):
                     return name
-            spans = tuple([found[name].reserve(amount) for name, _ in accounts])
+            spans = tuple([found[name].reserve(amount) for name, _ in self._accounts])
             for name, account in found.items():
                 states[_cell(name)] = account.dump()
-            return Held(accounts=accounts, spans=spans, amount=amount)
+            return spans
 
-        if not accounts:
-            return Held(accounts=(), spans=(), amount=amount)
         try:
-            return await self._cells.change([_cell(name) for name, _ in accounts], step)
+            return await self._cells.change(self._names, step)
         except StoreError as exc:
             _log.warning("Nothing that costs money is called: %s", exc.message)
-            return accounts[0][0]
+            return self._accounts[0][0]
 
-    async def settle(self, held: Held, actual: Decimal) -> None:
-        """Put what a call did cost in the place of what was reserved; see `Spend.settle`."""
-        if actual == held.amount or not held.accounts:
-            return
-
+    async def settle(self, spans: Spans, reserved: Decimal, actual: Decimal) -> None:
         def step(states: dict[str, Any], now: float) -> None:
-            for (name, _), span in zip(held.accounts, held.spans, strict=True):
+            for (name, _), span in zip(self._accounts, spans, strict=True):
                 account = _load(states, name)
-                account.settle(span, held.amount, actual)
+                account.settle(span, reserved, actual)
                 states[_cell(name)] = account.dump()
 
         try:
-            await self._cells.change([_cell(name) for name, _ in held.accounts], step)
+            await self._cells.change(self._names, step)
         except StoreError as exc:
             _log.warning("What was reserved stays spent: %s", exc.message)
 
