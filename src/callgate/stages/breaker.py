@@ -82,8 +82,8 @@ class MemoryCircuits:
         return _MemoryDoor(self._circuits.setdefault(name, Circuit()), rules, self._clock)
 
     def look(self) -> Mapping[str, Circuit]:
-        """Return every circuit."""
-        return self._circuits
+        """Return every circuit that has seen an attempt."""
+        return {name: one for name, one in self._circuits.items() if one.epoch or one.parts}
 
 
 class _MemoryDoor:
