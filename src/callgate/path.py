@@ -104,7 +104,7 @@ class CallPath:
             ValidateFactory(),
             None
             if journal is None
-            else RecallFactory(journal, self._asks(all_sources, deadline, bound)),
+            else RecallFactory(journal, self._asks(all_sources, deadline, bound), clock=clock),
             GuardFactory(repeats=repeats, enforce="guard" not in observe),
             OrderFactory(),
             None if journal is None else JournalFactory(journal, clock=clock),
