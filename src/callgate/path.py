@@ -19,6 +19,7 @@ from callgate.pipeline import (
     Clock,
     Handler,
     Listener,
+    Reconciler,
     Source,
     Stage,
     StageFactory,
@@ -38,12 +39,13 @@ from callgate.stages.fallback import Fallback, chains
 from callgate.stages.guard import GuardFactory, MemorySpend
 from callgate.stages.journal import JournalFactory, starting
 from callgate.stages.order import OrderFactory
+from callgate.stages.recall import RecallFactory
 from callgate.stages.record import Record
 from callgate.stages.resolve import Resolve
 from callgate.stages.retry import RetryFactory
 from callgate.stages.validate import ValidateFactory
 from callgate.tool import FunctionTool
-from callgate.types import Event, Status, Surface, Tool, ToolCall, ToolResult
+from callgate.types import Effect, Event, Status, Surface, Tool, ToolCall, ToolResult
 
 __all__ = ["CallPath", "Offered"]
 
@@ -100,40 +102,33 @@ class CallPath:
         blobs = MemoryBlobs()
         functions, sources = _sorted(offered)
         self._own = PythonSource(functions, slots=self.slots, clock=clock.time)
-        collected = _collect([self._own, *sources, ResultSource(blobs)])
+        offers = [self._own, *sources, ResultSource(blobs)]
+        collected = _collect(offers)
         executors, tools = collected.executors, collected.tools
         self.surface = Surface(tools=tools, revision=_revision(tools.values()))
-        rates = backends.rates or MemoryRates(clock)
+        deadline = DeadlineFactory(self.deadlines, grace=grace)
+        bound = BoundFactory(blobs)
+        journal = backends.journal
+        limiting = self._limiting(backends, controls, observe, collected.sources)
         # In the order of `stages.ORDER`; what has no back end, and no use without one, is None.
         factories: tuple[StageFactory | None, ...] = (
             ValidateFactory(),
-            GuardFactory(
-                controls,
-                rates,
-                backends.spend or MemorySpend(clock),
-                enforce="guard" not in observe,
-            ),
+            None
+            if journal is None
+            else RecallFactory(journal, self._asks(offers, deadline, bound), clock=clock),
+            limiting["guard"],
             OrderFactory(),
-            CacheFactory(
-                Shelf(), backends.generations or MemoryGenerations(), clock, collected.sources
-            ),
-            None if backends.journal is None else JournalFactory(backends.journal, clock=clock),
+            limiting["cache"],
+            None if journal is None else JournalFactory(journal, clock=clock),
             RetryFactory(clock=clock, chance=chance),
-            BreakerFactory(
-                backends.circuits or MemoryCircuits(clock),
-                controls,
-                enforce="breaker" not in observe,
-            ),
-            AdmitFactory(
-                AdmitState(slots=self.slots, rates=rates, clock=clock),
-                controls,
-                enforce="admit" not in observe,
-            ),
-            DeadlineFactory(self.deadlines, grace=grace),
-            BoundFactory(blobs),
+            limiting["breaker"],
+            limiting["admit"],
+            deadline,
+            bound,
         )
-        if backends.journal is not None:
-            executors = {name: starting(execute) for name, execute in executors.items()}
+        if journal is not None:
+            effects = {name for name, tool in tools.items() if tool.effect is not Effect.READ}
+            executors |= {name: starting(executors[name]) for name in effects}
         self._record = Record(clock)
         used = [factory for factory in factories if factory is not None]
         resolve = Resolve(self.surface, stacks(self.surface, executors, used), backends.switches)
@@ -148,8 +143,44 @@ class CallPath:
             outer.insert(1, fallback)
         self.handler: Handler = compose(outer, resolve.refuse)
 
+    def _limiting(
+        self,
+        backends: Backends,
+        controls: Controls,
+        observe: Collection[str],
+        sources: Mapping[str, str],
+    ) -> dict[str, StageFactory]:
+        """Return the factories of the stages that share state; memory is where no back end is."""
+        clock = self.clock
+        rates = backends.rates or MemoryRates(clock)
+        spend = backends.spend or MemorySpend(clock)
+        circuits = backends.circuits or MemoryCircuits(clock)
+        generations = backends.generations or MemoryGenerations()
+        state = AdmitState(slots=self.slots, rates=rates, clock=clock)
+        return {
+            "guard": GuardFactory(controls, rates, spend, enforce="guard" not in observe),
+            "cache": CacheFactory(Shelf(), generations, clock, sources),
+            "breaker": BreakerFactory(circuits, controls, enforce="breaker" not in observe),
+            "admit": AdmitFactory(state, controls, enforce="admit" not in observe),
+        }
+
     def _dispatch(self, call: ToolCall) -> Awaitable[ToolResult]:
         return self.handler(call)
+
+    def _asks(self, sources: Iterable[Source], *around: StageFactory) -> dict[str, Handler]:
+        """Return what asks the world about each reconcilable tool, bounded as its calls are."""
+        asking = {
+            tool.name: source.reconcile
+            for source in sources
+            if isinstance(source, Reconciler)
+            for tool in source.list()
+            if tool.effect is Effect.RECONCILABLE
+        }
+        return stacks(
+            Surface(tools={name: self.surface.tools[name] for name in asking}, revision=""),
+            asking,
+            around,
+        )
 
     @cached_property
     def names(self) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ class Counter:
 
 
 def _ana(**changes: Any) -> Principal:
-    return Principal(**({"id": "ana", "tenant": "acme"} | changes))
+    return replace(Principal(id="ana", tenant="acme"), **changes)
 
 
 async def test_a_read_is_given_again_for_so_many_seconds_and_no_attempt_is_counted() -> None:
@@ -247,7 +248,7 @@ def test_only_reads_may_be_cached() -> None:
         """Change something."""
         return n
 
-    with pytest.raises(DefinitionError, match="cache=... belongs to effect='read'"):
+    with pytest.raises(DefinitionError, match=r"cache=\.\.\. belongs to effect='read'"):
         tool(change, cache=10)
     with pytest.raises(DefinitionError, match="allows no call"):
         tool(change, effect="read", cache=0)
