@@ -9,6 +9,8 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   ├── MissingDependencyError      [missing_dependency]  an extra is not installed
     │   ├── ModelFileError              [model_file]          weights are absent or damaged
     │   └── MisuseError                 [misuse]              wrong event loop, closed gate ...
+    ├── StoreError                      [store]               the database did not do what it must
+    │   └── SchemaError                 [schema]              its tables are of another version
     ├── CallError                       a call did not succeed; the model is told
     │   ├── RefusedError                nothing was executed
     │   │   ├── UnknownToolError        [unknown_tool]
@@ -16,9 +18,16 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   │   │   └── MalformedArgumentsError  [malformed_arguments]
     │   │   ├── DuplicateCallError      [duplicate_call]
     │   │   ├── RepeatedCallError       [repeated_call]
-    │   │   ├── BusyError               [busy] *
+    │   │   ├── LaterError              refused for now; says when to try again
+    │   │   │   ├── BusyError           [busy] *
+    │   │   │   ├── ThrottledError      [throttled]
+    │   │   │   └── CircuitOpenError    [circuit_open]
+    │   │   ├── DisabledError           [disabled]
     │   │   ├── BudgetError             [budget]
     │   │   ├── NotExecutedError        [not_executed]
+    │   │   ├── KeyConflictError        [key_conflict]        the key belongs to another intent
+    │   │   ├── InProgressError         [in_progress] *       the same intent is being tried
+    │   │   ├── NotWrittenError         [not_written] *       the intent could not be written down
     │   │   └── DeniedError             [denied]
     │   └── ExecutionError              an attempt was made
     │       ├── ToolFailedError         [tool_failed]         the tool says: final, adapt
@@ -53,13 +62,18 @@ __all__ = [
     "CallError",
     "CallgateError",
     "CancelledCallError",
+    "CircuitOpenError",
     "DeadlineError",
     "DefinitionError",
     "DeniedError",
+    "DisabledError",
     "DuplicateCallError",
     "ExecutionError",
     "InDoubtError",
+    "InProgressError",
     "InternalError",
+    "KeyConflictError",
+    "LaterError",
     "MalformedArgumentsError",
     "MissingDependencyError",
     "MisuseError",
@@ -69,13 +83,17 @@ __all__ = [
     "ModelStreamError",
     "ModelUnavailableError",
     "NotExecutedError",
+    "NotWrittenError",
     "RateLimitedError",
     "RefusedError",
     "RepeatedCallError",
     "ResultError",
     "RunError",
+    "SchemaError",
     "SettingsError",
     "SetupError",
+    "StoreError",
+    "ThrottledError",
     "ToolFailedError",
     "ToolRaisedError",
     "TransientError",
@@ -149,15 +167,34 @@ class MisuseError(SetupError):
     code = "misuse"
 
 
+class StoreError(CallgateError):
+    """The database is locked, full, read-only or gone, or refused what was written."""
+
+    code = "store"
+
+
+class SchemaError(StoreError):
+    """The tables of the database are of another version than this program."""
+
+    code = "schema"
+
+
 class CallError(CallgateError):
     """A call did not succeed.
 
     Attributes:
         told: What the model is told to do next; appended to the message.
+        retry_after: Seconds after which it makes sense to try again; None if nobody knows.
     """
 
     code = "call"
     told: ClassVar[str] = ""
+    retry_after: float | None = None
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it is known that no effect has happened; False where nobody knows."""
+        return False
 
     def tell(self) -> str:
         """Return the text a model reads: what happened, then what to do next."""
@@ -172,6 +209,11 @@ class RefusedError(CallError):
     """The call was refused before anything was executed."""
 
     code = "refused"
+
+    @property
+    def harmless(self) -> bool:
+        """True: nothing was executed."""
+        return True
 
 
 class UnknownToolError(RefusedError):
@@ -209,12 +251,53 @@ class RepeatedCallError(RefusedError):
     told = "Do not repeat this call: use the result you already have, or try something else."
 
 
-class BusyError(RefusedError):
-    """No slot for the tool became free in time."""
+class LaterError(RefusedError):
+    """The call is refused for now; later it may not be."""
+
+    code = "later"
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, details: Details | None = None
+    ) -> None:
+        """Keep when to try again.
+
+        Args:
+            message: What is in the way, and for how long.
+            retry_after: Seconds to wait, if known; defaults to None.
+            details: JSON values for programs; defaults to none. `retry_after` goes into them too.
+        """
+        told = {} if retry_after is None else {"retry_after": round(retry_after, 3)}
+        super().__init__(message, details={**told, **(details or {})})
+        self.retry_after = retry_after
+
+
+class BusyError(LaterError):
+    """The tool or its backend bears no more attempts at present."""
 
     code = "busy"
     retryable = True
     told = "Nothing was executed. Try again later or go on without it."
+
+
+class ThrottledError(LaterError):
+    """The principal or the tenant calls more often than it may."""
+
+    code = "throttled"
+    told = "Nothing was executed. Make fewer calls, or wait as long as it says."
+
+
+class CircuitOpenError(LaterError):
+    """The tool's backend is out, so it is left alone for a while."""
+
+    code = "circuit_open"
+    told = "Nothing was executed. Go on without it, or try again when it says."
+
+
+class DisabledError(RefusedError):
+    """An operator has switched the tool off."""
+
+    code = "disabled"
+    told = "Nothing was executed. Go on without this tool."
 
 
 class BudgetError(RefusedError):
@@ -231,6 +314,29 @@ class NotExecutedError(RefusedError):
     told = "Nothing was executed. Look at the earlier result first, then decide again."
 
 
+class KeyConflictError(RefusedError):
+    """The key names another intent: other arguments, another tool or another tenant's."""
+
+    code = "key_conflict"
+    told = "Nothing was executed. One key stands for one call; make this one under another."
+
+
+class InProgressError(RefusedError):
+    """The same intent is being tried by somebody else now."""
+
+    code = "in_progress"
+    retryable = True
+    told = "Nothing was executed. Ask again later with the same key; its outcome will be told."
+
+
+class NotWrittenError(RefusedError):
+    """The intent could not be written down, and nothing is tried that is not."""
+
+    code = "not_written"
+    retryable = True
+    told = "Nothing was executed. Try again later or go on without it."
+
+
 class DeniedError(RefusedError):
     """A policy or a person said no."""
 
@@ -245,9 +351,32 @@ class ExecutionError(CallError):
 
 
 class ToolFailedError(ExecutionError):
-    """The tool itself says that it cannot do this; trying again will not help."""
+    """The tool itself says that it cannot do this; trying again will not help.
+
+    Attributes:
+        acted: Whether the effect happened although the call failed. False (the default) states
+            that nothing happened.
+    """
 
     code = "tool_failed"
+
+    def __init__(
+        self, message: str, *, acted: bool = False, details: Details | None = None
+    ) -> None:
+        """Keep whether the effect happened.
+
+        Args:
+            message: Why it failed, and what would work.
+            acted: Whether the effect happened all the same; defaults to False.
+            details: JSON values for programs; defaults to none.
+        """
+        super().__init__(message, details=details)
+        self.acted = acted
+
+    @property
+    def harmless(self) -> bool:
+        """Whether the tool says that nothing has happened."""
+        return not self.acted
 
 
 class ToolRaisedError(ExecutionError):
@@ -289,6 +418,11 @@ class TransientError(ExecutionError):
         super().__init__(message, details=details)
         self.retry_after = retry_after
         self.acted = acted
+
+    @property
+    def harmless(self) -> bool:
+        """Whether the backend is known not to have acted."""
+        return not self.acted
 
 
 class DeadlineError(ExecutionError):

@@ -6,13 +6,16 @@ import os
 import random
 from collections import OrderedDict
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
+from decimal import Decimal
 from typing import Any
 
+from callgate.backends import Backends
+from callgate.controls import Controls
 from callgate.errors import MisuseError
 from callgate.messages import Answer
 from callgate.path import CallPath, Offered
 from callgate.pipeline import Clock, Listener, LoopClock
-from callgate.session import Session, Watch
+from callgate.session import Bounds, Session, Watch
 from callgate.types import ANYONE, Principal, SessionState, Surface
 
 __all__ = ["Gate", "Session"]
@@ -32,8 +35,9 @@ class Gate:
         self,
         tools: Iterable[Offered],
         *,
+        backends: Backends | None = None,
         listeners: Iterable[Listener] = (),
-        repeats: int = 3,
+        controls: Controls | None = None,
         observe: Collection[str] = (),
         grace: float = 5.0,
         clock: Clock | None = None,
@@ -43,10 +47,12 @@ class Gate:
 
         Args:
             tools: Functions declared with `@tool`, and sources.
+            backends: Where stages keep their state; by default no stage that needs a store acts.
             listeners: Called with every event, in order.
-            repeats: How often one call may give one result before it is refused.
-            observe: Names of deciding stages (`guard`) that only tell listeners what they would
-                refuse; all others enforce.
+            controls: Rates, allowances, breakers, backends and chains; by default none, and a
+                call may give one result three times.
+            observe: Names of deciding stages (`guard`, `breaker`, `admit`, `fallback`) that only
+                tell listeners what they would do; all others enforce.
             grace: Seconds a started effect may go on after its caller left.
             clock: The time; defaults to the event loop's.
             chance: Draws from [0, 1) for the jitter of retries.
@@ -57,8 +63,9 @@ class Gate:
         """
         self._path = CallPath(
             tools,
+            backends=backends or Backends(),
             listeners=listeners,
-            repeats=repeats,
+            controls=controls or Controls(),
             observe=observe,
             grace=grace,
             clock=clock or LoopClock(),
@@ -149,6 +156,7 @@ class Gate:
         id: str | None = None,
         strict: bool = False,
         max_calls: int | None = None,
+        max_spend: Decimal | None = None,
         labels: frozenset[str] = frozenset(),
     ) -> Session:
         """Begin a session.
@@ -158,6 +166,7 @@ class Gate:
             id: The session's id, part of every key; a random one by default.
             strict: Whether arguments that need a repair are refused instead of repaired.
             max_calls: How many calls the session may make; no bound by default.
+            max_spend: US dollars that its calls may cost in all; no bound by default.
             labels: What the session has seen before.
 
         Returns:
@@ -169,10 +178,17 @@ class Gate:
             revision=self.surface.revision,
             labels=labels,
         )
-        return Session(self._path, state, strict=strict, max_calls=max_calls)
+        again = id is not None
+        bounds = Bounds(strict=strict, max_calls=max_calls, max_spend=max_spend)
+        return Session(self._path, state, bounds, again=again)
 
     def restore(
-        self, state: SessionState, *, strict: bool = False, max_calls: int | None = None
+        self,
+        state: SessionState,
+        *,
+        strict: bool = False,
+        max_calls: int | None = None,
+        max_spend: Decimal | None = None,
     ) -> Session:
         """Continue a session from its state, in this or another process.
 
@@ -180,6 +196,7 @@ class Gate:
             state: What `Session.state` gave.
             strict: As in `session`.
             max_calls: As in `session`; counted from here.
+            max_spend: As in `session`; counted from here.
 
         Raises:
             MisuseError: The state belongs to another set of tools.
@@ -189,7 +206,8 @@ class Gate:
                 f"Session {state.id} was pinned to tools {state.revision}, this gate serves "
                 f"{self.surface.revision}. Restore it on a gate with the tools it began with."
             )
-        return Session(self._path, state, strict=strict, max_calls=max_calls)
+        bounds = Bounds(strict=strict, max_calls=max_calls, max_spend=max_spend)
+        return Session(self._path, state, bounds, again=True)
 
     async def close(self) -> None:
         """Let idle worker threads end."""

@@ -5,32 +5,51 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import current_task
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from threading import get_ident
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
+from callgate.backends import Backends
 from callgate.codecs import wire_names
+from callgate.controls import Controls
 from callgate.errors import DefinitionError, MisuseError, RefusedError
-from callgate.pipeline import Clock, Handler, Listener, Source, compose, stacks
+from callgate.pipeline import (
+    Clock,
+    Handler,
+    Listener,
+    Reconciler,
+    Source,
+    Stage,
+    StageFactory,
+    compose,
+    stacks,
+)
 from callgate.portal import Portal
 from callgate.schema.canonical import digest
 from callgate.sources.python import PythonSource
 from callgate.sources.results import MemoryBlobs, ResultSource
-from callgate.stages.admit import AdmitFactory, Slots
+from callgate.stages.admit import AdmitFactory, AdmitState, MemoryRates, Slots
 from callgate.stages.bound import BoundFactory
+from callgate.stages.breaker import BreakerFactory, MemoryCircuits
+from callgate.stages.cache import CacheFactory, MemoryGenerations, Shelf
 from callgate.stages.deadline import DeadlineFactory, Deadlines
-from callgate.stages.guard import GuardFactory
+from callgate.stages.fallback import Fallback, chains
+from callgate.stages.guard import GuardFactory, MemorySpend
+from callgate.stages.journal import JournalFactory, starting
 from callgate.stages.order import OrderFactory
+from callgate.stages.recall import RecallFactory
 from callgate.stages.record import Record
 from callgate.stages.resolve import Resolve
 from callgate.stages.retry import RetryFactory
 from callgate.stages.validate import ValidateFactory
 from callgate.tool import FunctionTool
-from callgate.types import Event, Status, Surface, Tool, ToolCall, ToolResult
+from callgate.types import Effect, Event, Status, Surface, Tool, ToolCall, ToolResult
 
 __all__ = ["CallPath", "Offered"]
+
+_DECIDING = frozenset(("admit", "breaker", "fallback", "guard"))
 
 _log = logging.getLogger("callgate")
 
@@ -55,8 +74,9 @@ class CallPath:
         self,
         offered: Iterable[Offered],
         *,
+        backends: Backends,
         listeners: Iterable[Listener],
-        repeats: int,
+        controls: Controls,
         observe: Collection[str],
         grace: float,
         clock: Clock,
@@ -68,8 +88,10 @@ class CallPath:
             DefinitionError: Two tools have one name, or something is no tool.
             MisuseError: A stage is to observe that does not decide.
         """
-        if unknown := sorted(set(observe) - {"guard"}):
-            raise MisuseError(f"{', '.join(unknown)} cannot observe; only guard can.")
+        if unknown := sorted(set(observe) - _DECIDING):
+            raise MisuseError(
+                f"{', '.join(unknown)} cannot observe; only {', '.join(sorted(_DECIDING))} can."
+            )
         self.emit = _emitter(listeners)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
@@ -79,21 +101,86 @@ class CallPath:
         self.portal = Portal()
         blobs = MemoryBlobs()
         functions, sources = _sorted(offered)
-        self._own = PythonSource(functions, slots=self.slots)
-        executors, tools = _collect([self._own, *sources, ResultSource(blobs)])
+        self._own = PythonSource(functions, slots=self.slots, clock=clock.time)
+        offers = [self._own, *sources, ResultSource(blobs)]
+        collected = _collect(offers)
+        executors, tools = collected.executors, collected.tools
         self.surface = Surface(tools=tools, revision=_revision(tools.values()))
-        factories = (
+        deadline = DeadlineFactory(self.deadlines, grace=grace)
+        bound = BoundFactory(blobs)
+        journal = backends.journal
+        limiting = self._limiting(backends, controls, observe, collected.sources)
+        # In the order of `stages.ORDER`; what has no back end, and no use without one, is None.
+        factories: tuple[StageFactory | None, ...] = (
             ValidateFactory(),
-            GuardFactory(repeats=repeats, enforce="guard" not in observe),
+            None
+            if journal is None
+            else RecallFactory(journal, self._asks(offers, deadline, bound), clock=clock),
+            limiting["guard"],
             OrderFactory(),
+            limiting["cache"],
+            None if journal is None else JournalFactory(journal, clock=clock),
             RetryFactory(clock=clock, chance=chance),
-            AdmitFactory(self.slots),
-            DeadlineFactory(self.deadlines, grace=grace),
-            BoundFactory(blobs),
+            limiting["breaker"],
+            limiting["admit"],
+            deadline,
+            bound,
         )
+        if journal is not None:
+            effects = {name for name, tool in tools.items() if tool.effect is not Effect.READ}
+            executors |= {name: starting(executors[name]) for name in effects}
         self._record = Record(clock)
-        resolve = Resolve(self.surface, stacks(self.surface, executors, factories))
-        self.handler: Handler = compose([self._record, resolve], resolve.refuse)
+        used = [factory for factory in factories if factory is not None]
+        resolve = Resolve(self.surface, stacks(self.surface, executors, used), backends.switches)
+        outer: list[Stage] = [self._record, resolve]
+        if found := chains(self.surface, controls):
+            fallback = Fallback(
+                found,
+                self._dispatch,
+                journal=backends.journal,
+                enforce="fallback" not in observe,
+            )
+            outer.insert(1, fallback)
+        self.handler: Handler = compose(outer, resolve.refuse)
+
+    def _limiting(
+        self,
+        backends: Backends,
+        controls: Controls,
+        observe: Collection[str],
+        sources: Mapping[str, str],
+    ) -> dict[str, StageFactory]:
+        """Return the factories of the stages that share state; memory is where no back end is."""
+        clock = self.clock
+        rates = backends.rates or MemoryRates(clock)
+        spend = backends.spend or MemorySpend(clock)
+        circuits = backends.circuits or MemoryCircuits(clock)
+        generations = backends.generations or MemoryGenerations()
+        state = AdmitState(slots=self.slots, rates=rates, clock=clock)
+        return {
+            "guard": GuardFactory(controls, rates, spend, enforce="guard" not in observe),
+            "cache": CacheFactory(Shelf(), generations, clock, sources),
+            "breaker": BreakerFactory(circuits, controls, enforce="breaker" not in observe),
+            "admit": AdmitFactory(state, controls, enforce="admit" not in observe),
+        }
+
+    def _dispatch(self, call: ToolCall) -> Awaitable[ToolResult]:
+        return self.handler(call)
+
+    def _asks(self, sources: Iterable[Source], *around: StageFactory) -> dict[str, Handler]:
+        """Return what asks the world about each reconcilable tool, bounded as its calls are."""
+        asking = {
+            tool.name: source.reconcile
+            for source in sources
+            if isinstance(source, Reconciler)
+            for tool in source.list()
+            if tool.effect is Effect.RECONCILABLE
+        }
+        return stacks(
+            Surface(tools={name: self.surface.tools[name] for name in asking}, revision=""),
+            asking,
+            around,
+        )
 
     @cached_property
     def names(self) -> Mapping[str, str]:
@@ -170,19 +257,40 @@ def _sorted(offered: Iterable[object]) -> tuple[list[FunctionTool[..., Any]], li
     return functions, sources
 
 
-def _collect(sources: Iterable[Source]) -> tuple[dict[str, Handler], dict[str, Tool]]:
-    executors: dict[str, Handler] = {}
-    known: dict[str, Tool] = {}
-    for source in sources:
+class _Collected(NamedTuple):
+    """What sources offer, by the tools' names.
+
+    Attributes:
+        executors: What executes each tool.
+        tools: The tools.
+        sources: The name of each tool's source, the same in every process with these sources.
+    """
+
+    executors: dict[str, Handler]
+    tools: dict[str, Tool]
+    sources: dict[str, str]
+
+
+def _collect(sources: Iterable[Source]) -> _Collected:
+    found = _Collected({}, {}, {})
+    for place, source in enumerate(sources):
         for tool in source.list():
-            if tool.name in known:
+            if tool.name in found.tools:
                 raise DefinitionError(
                     f"Two tools are named {tool.name!r}. Give one of them another name."
                 )
-            known[tool.name] = tool
-            executors[tool.name] = source.call
-    return executors, known
+            found.tools[tool.name] = tool
+            found.executors[tool.name] = source.call
+            found.sources[tool.name] = f"{type(source).__name__}:{place}"
+    return found
 
 
 def _revision(tools: Iterable[Tool]) -> str:
-    return digest([asdict(tool) | {"tags": sorted(tool.tags)} for tool in tools])[:23]
+    return digest([_plain(tool) for tool in tools])[:23]
+
+
+def _plain(tool: Tool) -> dict[str, Any]:
+    told: dict[str, Any] = asdict(tool) | {"tags": sorted(tool.tags)}
+    if tool.limits.cost is not None:
+        told["limits"]["cost"] = str(tool.limits.cost)
+    return told

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from callgate.types import Event, Surface, Tool, ToolCall, ToolResult
 
@@ -19,6 +19,8 @@ __all__ = [
     "Handler",
     "Listener",
     "LoopClock",
+    "Reconciler",
+    "Soon",
     "Source",
     "Stage",
     "StageFactory",
@@ -26,6 +28,15 @@ __all__ = [
     "compose",
     "stacks",
 ]
+
+_Known = TypeVar("_Known")
+
+Soon: TypeAlias = _Known | Awaitable[_Known]
+"""What is known at once, or has to be awaited because it is kept elsewhere.
+
+State that many processes share answers so: memory says at once what a database has to look up, and
+the path pays for waiting only where it waits.
+"""
 
 Handler: TypeAlias = Callable[[ToolCall], Awaitable[ToolResult]]
 """Whatever can take a call to its end: the rest of the path, as a stage sees it."""
@@ -67,6 +78,15 @@ class Source(Protocol):
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Execute one attempt; `call.tool` and the canonical `call.arguments` are set."""
+        ...
+
+
+@runtime_checkable
+class Reconciler(Protocol):
+    """A source that can ask the world whether a call of a reconcilable tool happened."""
+
+    async def reconcile(self, call: ToolCall) -> ToolResult:
+        """Return what the call gave; `NotExecutedError` says that it did not happen."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import (
     Any,
     Generic,
@@ -17,6 +18,7 @@ from typing import (
     overload,
 )
 
+from callgate.controls import Alternative
 from callgate.errors import DefinitionError
 from callgate.schema.check import Checker
 from callgate.schema.infer import Signature, infer
@@ -36,11 +38,14 @@ It returns what the tool would have returned if the effect happened, and None if
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
 _LEAST: Mapping[str, float] = {
     "timeout": 0.001,
+    "attempt_timeout": 0.001,
     "attempts": 1,
     "concurrency": 1,
     "queue": 0,
     "result_bytes": 1,
     "argument_bytes": 2,
+    "cache": 0.001,
+    "cost": 0,
 }
 _DEFAULT_LIMITS = Limits()
 
@@ -62,11 +67,18 @@ class ToolOptions(TypedDict, total=False):
         reconcile: For a `reconcilable` effect: asks the world whether a call happened.
         timeout: Seconds one call may execute, all attempts together; None for no bound; defaults
             to 30.
+        attempt_timeout: Seconds one attempt may execute; None, the default, for all of `timeout`.
         attempts: How often one call may be tried in all; defaults to 3.
         concurrency: How many attempts may run at once; None, the default, for no bound.
         queue: Seconds an attempt may wait for a free slot; defaults to 5.
         result_bytes: Bytes of result text a model is shown; defaults to 64 KiB.
         argument_bytes: Bytes of JSON text accepted as arguments; defaults to 1 MiB.
+        cache: Seconds for which a read's result may be given again to the same principal; None,
+            the default, to read each time.
+        cost: US dollars that a call costs, for allowances and budgets; defaults to nothing.
+        backend: What the tool stands on, by the name that operators give it rules under.
+        fallback: Tools that answer when this one is out: names, or `Alternative`s with a map of
+            arguments.
         examples: Ways to call it well: `Example`, or just the arguments.
         parallel: Whether several effects of this tool may run at once in one turn; defaults to
             False. Reads always may.
@@ -85,11 +97,16 @@ class ToolOptions(TypedDict, total=False):
     natural: bool
     reconcile: Reconcile
     timeout: float | None
+    attempt_timeout: float | None
     attempts: int
     concurrency: int | None
     queue: float
     result_bytes: int
     argument_bytes: int
+    cache: float | None
+    cost: Decimal | None
+    backend: str
+    fallback: str | Alternative | Sequence[str | Alternative]
     examples: Sequence[Example | Mapping[str, Any]]
     parallel: bool
     poll: bool
@@ -186,14 +203,20 @@ def _contract(name: str, signature: Signature, options: ToolOptions) -> Tool:
             f"{name!r} is no name for a tool; give it one of up to 64 ASCII letters, digits, `_`"
             " and `-` that begins with a letter or `_`: @tool(name=...)"
         )
+    effect = _effect(signature, options)
+    if options.get("cache") is not None and effect is not Effect.READ:
+        raise DefinitionError(
+            f"cache=... belongs to effect='read'; an effect ({effect}) has to happen each time"
+        )
     return Tool(
         name=name,
         description=options.get("description", signature.description),
         parameters=signature.parameters,
         returns=options.get("returns", signature.returns),
-        effect=_effect(signature, options),
+        effect=effect,
         version=options.get("version", "0"),
         limits=_limits(options),
+        fallback=_fallback(options.get("fallback", ())),
         examples=_examples(signature, options.get("examples", ())),
         parallel=options.get("parallel", False),
         poll=options.get("poll", False),
@@ -227,15 +250,24 @@ def _effect(signature: Signature, options: ToolOptions) -> Effect:
 
 
 def _limits(options: ToolOptions) -> Limits:
-    given: dict[str, Any] = {key: value for key, value in options.items() if key in _LEAST}
+    given: dict[str, Any] = {
+        key: value for key, value in options.items() if key in _LEAST or key == "backend"
+    }
     if not given:
         return _DEFAULT_LIMITS
     limits = Limits(**given)
     for key, least in _LEAST.items():
         value = getattr(limits, key)
-        if value is not None and not (isinstance(value, int | float) and value >= least):
+        if value is not None and not (isinstance(value, int | float | Decimal) and value >= least):
             raise DefinitionError(f"{key}={value!r} allows no call; the least is {least}")
+    if isinstance(limits.cost, int | float):
+        raise DefinitionError(f"cost={limits.cost!r} is not exact; money is a Decimal")
     return limits
+
+
+def _fallback(declared: str | Alternative | Sequence[str | Alternative]) -> tuple[Alternative, ...]:
+    several = (declared,) if isinstance(declared, str | Alternative) else declared
+    return tuple(Alternative(tool=one) if isinstance(one, str) else one for one in several)
 
 
 def _examples(

@@ -6,18 +6,22 @@ seconds, sizes are bytes, money is `Decimal`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
-from callgate.errors import CallError
+from callgate.controls import Alternative
+from callgate.errors import CallError, RefusedError
 
 __all__ = [
     "ANYONE",
     "CallClosed",
     "CallContext",
     "CallOpened",
+    "CircuitChanged",
     "Content",
     "Decision",
     "Effect",
@@ -32,6 +36,7 @@ __all__ = [
     "Problem",
     "Repair",
     "Repaired",
+    "Rider",
     "Scope",
     "SessionState",
     "Status",
@@ -40,6 +45,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolResult",
+    "Transaction",
     "Tried",
     "TurnGate",
     "make_call",
@@ -109,20 +115,36 @@ class Limits:
     """Bounds on the execution of one tool.
 
     Attributes:
-        timeout: Seconds one call may execute, all attempts together; None for no bound.
+        timeout: Seconds one call may execute, all attempts and the waits between them together;
+            None for no bound.
+        attempt_timeout: Seconds one attempt may execute; None for as long as the call.
         attempts: How often one call may be tried in all; 1 means no retry.
         concurrency: How many attempts may run at once in this process; None for no bound.
         queue: Seconds an attempt may wait for a free slot before it is refused.
         result_bytes: Bytes of result text a model is shown; the rest is kept behind a handle.
         argument_bytes: Bytes of JSON text accepted as arguments.
+        cache: Seconds for which a result may be given again to the same principal; None to ask
+            each time. Reads only.
+        cost: US dollars that a call costs, reserved before it and settled after; None for nothing.
+        backend: What the tool stands on: tools of one backend share its rate, its slots and, where
+            operators give it rules, its breaker. Empty for a tool that stands alone.
     """
 
     timeout: float | None = 30.0
+    attempt_timeout: float | None = None
     attempts: int = 3
     concurrency: int | None = None
     queue: float = 5.0
     result_bytes: int = 65_536
     argument_bytes: int = 1_048_576
+    cache: float | None = None
+    cost: Decimal | None = None
+    backend: str = ""
+
+    def least(self, timeout: float | None) -> float | None:
+        """Return the seconds an attempt may take, in a call that has `timeout` left."""
+        bounds = (self.timeout, self.attempt_timeout, timeout)
+        return min((bound for bound in bounds if bound is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +171,7 @@ class Tool:
         parallel: Whether several *effects* of this tool may run at once within a turn.
         poll: Whether the same call with the same result may be repeated (status queries).
         tags: Free words for filters and policies.
+        fallback: Tools that answer when this one is out, in order.
     """
 
     name: str
@@ -162,6 +185,7 @@ class Tool:
     parallel: bool = False
     poll: bool = False
     tags: frozenset[str] = frozenset()
+    fallback: tuple[Alternative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +253,7 @@ class Scope:
         parent: The key of the composite call that made this one, if any.
         disclose: Tells the session to show a tool from now on.
         max_calls: How many calls the session may make in all; None for no bound.
+        max_spend: US dollars that the session's calls may cost in all; None for no bound.
         memory: What stages remember about this session, by the stage's name.
     """
 
@@ -241,6 +266,7 @@ class Scope:
     parent: str | None = None
     disclose: Callable[[str], None] | None = None
     max_calls: int | None = None
+    max_spend: Decimal | None = None
     memory: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -259,14 +285,33 @@ class TurnGate(Protocol):
         ...
 
 
+class Transaction(Protocol):
+    """The transaction in which an intent is claimed, as what rides with it sees it."""
+
+    def execute(self, statement: Any, values: Mapping[str, Any]) -> int:
+        """Execute a statement of SQLAlchemy with its values; return how many rows it changed."""
+        ...
+
+
+class Rider(Protocol):
+    """What must hold in the very transaction that claims an intent, such as using up an approval.
+
+    It may run in the thread of the database, and must do nothing but what the transaction does.
+    """
+
+    def __call__(self, transaction: Transaction | None) -> RefusedError | None:
+        """Do it, or say why not: then nothing is claimed. None stands for a claim in memory."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One intent to use a tool.
 
     Attributes:
         id: The wire's id of the call, or one of ours.
-        key: Names the intent for ever: tenant, principal, session, turn and ordinal, or the
-            caller's own id in place of the last two. Two calls with one key are one intent.
+        key: Names the intent for ever: tenant, principal, session, turn and ordinal, or tenant,
+            principal and the caller's own id. Two calls with one key are one intent.
         name: The name the model used.
         arguments: JSON text or an object as it came; after `validate` the canonical object.
         scope: What it shares with the other calls of its session.
@@ -277,6 +322,9 @@ class ToolCall:
         truncated: Whether the model was stopped before it finished the arguments.
         turn: Where it waits for the other calls of its turn; None for a call of its own.
         reply: The answer to what an earlier try of the same key was waiting for.
+        again: Whether an earlier process or try may have made this call under the same key.
+        riders: What must hold in the transaction that claims the intent.
+        begin: Writes down that the first attempt begins; set by `journal`, awaited before it.
     """
 
     id: str
@@ -291,6 +339,9 @@ class ToolCall:
     truncated: bool = False
     turn: TurnGate | None = None
     reply: Any = None
+    again: bool = False
+    riders: tuple[Rider, ...] = ()
+    begin: Callable[[], Awaitable[None]] | None = None
 
 
 make_call = maker(ToolCall)
@@ -404,6 +455,8 @@ class ToolResult:
         notes: Sentences the model reads after the value, such as that it was cut.
         handle: Where the whole value can be read, if `body` is only its beginning.
         attempts: How many attempts were made; 0 if none.
+        cost: US dollars it cost, where the source knows better than the tool's declared cost.
+        labels: What the value is marked with, for information flow.
     """
 
     status: Status
@@ -416,6 +469,8 @@ class ToolResult:
     notes: tuple[str, ...] = ()
     handle: str | None = None
     attempts: int = 1
+    cost: Decimal | None = None
+    labels: frozenset[str] = frozenset()
 
     @property
     def ok(self) -> bool:
@@ -460,9 +515,11 @@ class CallContext:
         principal: On whose behalf.
         session: The session's id.
         attempt: Which attempt this is; starts at 1.
-        timeout: Seconds the tool may take; None for no bound.
+        timeout: Seconds the tool may take from its start; None for no bound.
         labels: What the session has seen.
         reply: The answer to what the tool asked for by returning `Pending`.
+        due: When the time is up, in seconds of `clock`; None for no bound.
+        clock: The time that the path goes by.
     """
 
     key: str
@@ -472,6 +529,16 @@ class CallContext:
     timeout: float | None = None
     labels: frozenset[str] = frozenset()
     reply: Any = None
+    due: float | None = None
+    clock: Callable[[], float] = time.monotonic
+
+    def remaining(self) -> float | None:
+        """Return the seconds left now, to be handed to whatever the tool calls.
+
+        Returns:
+            Seconds, 0.0 once the time is up; None for no bound.
+        """
+        return None if self.due is None else max(0.0, self.due - self.clock())
 
 
 # --- events: what listeners see -------------------------------------------------------------
@@ -539,4 +606,21 @@ class Decision:
     reason: str
 
 
-Event: TypeAlias = CallOpened | CallClosed | Repaired | Tried | Decision
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitChanged:
+    """A call has opened or closed the circuit of its tool or backend, or begun to probe it.
+
+    Attributes:
+        call: The call.
+        circuit: The name of the tool or backend.
+        state: What the circuit is now: `closed`, `open` or `half_open`.
+        reason: What opened it.
+    """
+
+    call: ToolCall
+    circuit: str
+    state: str
+    reason: str
+
+
+Event: TypeAlias = CallOpened | CallClosed | Repaired | Tried | Decision | CircuitChanged

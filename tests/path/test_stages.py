@@ -364,7 +364,7 @@ async def test_a_slot_given_to_a_caller_who_leaves_at_that_moment_goes_to_the_ne
     session = Gate([one(reply, concurrency=1)], clock=clock).session()
     calls = [asyncio.ensure_future(session.call("t", {"n": n})) for n in range(3)]
     await clock.settle()
-    session._path.slots.give("t")  # the slot is on its way to the second call
+    session._path.slots.slot("t").give()  # the slot is on its way to the second call
     calls[1].cancel()
     go.set()
     await asyncio.wait(calls)

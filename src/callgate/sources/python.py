@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import inspect
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import orjson
 
-from callgate.errors import CallError, ResultError, ToolRaisedError
+from callgate.errors import (
+    CallError,
+    InDoubtError,
+    NotExecutedError,
+    ResultError,
+    ToolRaisedError,
+)
 from callgate.schema.bind import binder, encode
 from callgate.stages.admit import Slots
 from callgate.tool import FunctionTool
@@ -36,7 +44,12 @@ class PythonSource:
     """
 
     def __init__(
-        self, functions: Sequence[FunctionTool[..., Any]], *, slots: Slots, threads: int = 32
+        self,
+        functions: Sequence[FunctionTool[..., Any]],
+        *,
+        slots: Slots,
+        threads: int = 32,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep the functions.
 
@@ -44,10 +57,12 @@ class PythonSource:
             functions: What `@tool` made.
             slots: Where threads that outlive their call keep their slot.
             threads: How many sync functions may run at once; defaults to 32.
+            clock: The time that the path goes by, from which functions are told what is left.
         """
         self._functions = {function.tool.name: function for function in functions}
         self._ready: dict[str, _Invoke] = {}
         self._slots = slots
+        self._clock = clock
         self._threads = threads
         self._pool: concurrent.futures.ThreadPoolExecutor | None = None
 
@@ -77,25 +92,45 @@ class PythonSource:
             raise
         except Exception as exc:  # the boundary to the code of a tool
             raise ToolRaisedError(f"{name} raised {type(exc).__name__}: {_short(exc)}") from exc
-        plain = type(value) in _SCALARS
-        if not plain and isinstance(value, Pending):
-            return ToolResult(status=Status.PENDING, pending=value)
+        return _result(name, value)
+
+    async def reconcile(self, call: ToolCall) -> ToolResult:
+        """Ask the world, by the function's `reconcile`, whether `call` happened.
+
+        Returns:
+            What the call would have returned.
+
+        Raises:
+            NotExecutedError: It did not happen.
+            CallError: That cannot be told.
+        """
+        name = call.name
+        ask = self._functions[name].reconcile
+        if ask is None:
+            raise InDoubtError(f"{name} has no way to ask whether it happened.")
+
+        def run() -> Any:
+            return ask(call.key, dict(call.arguments))
+
         try:
-            body = b"%b" % encode(value)  # a copy, without the 4 kB buffer that orjson leaves
-        except (TypeError, ValueError, RecursionError) as exc:
-            raise ResultError(
-                f"{name} returned a {type(value).__name__} that is not JSON: {_short(exc)}"
+            value = await self._in_thread(run, _no_keywords, call)
+            if inspect.isawaitable(value):
+                value = await value
+        except CallError:
+            raise
+        except Exception as exc:  # the boundary to the code of a tool
+            raise ToolRaisedError(
+                f"reconcile of {name} raised {type(exc).__name__}: {_short(exc)}"
             ) from exc
-        # What the caller gets is what the model reads, and shares nothing with the tool's own data.
-        if not plain:
-            value = orjson.loads(body)
-        return make_result(status=_OK, value=value, body=body)
+        if value is None:
+            raise NotExecutedError(f"{name} did not happen.")
+        return _result(name, value)
 
     def _prepare(self, function: FunctionTool[..., Any]) -> _Invoke:
         run, signature = function.function, function.signature
         if signature.is_async and not signature.rich and signature.context_parameter is None:
             return lambda call: run(**call.arguments)
-        keywords = _keywords(function)
+        keywords = _keywords(function, self._clock)
         if signature.is_async:
             return lambda call: run(**keywords(call))
         if function.cheap:
@@ -122,29 +157,51 @@ class PythonSource:
             raise
 
 
+def _result(name: str, value: Any) -> ToolResult:
+    plain = type(value) in _SCALARS
+    if not plain and isinstance(value, Pending):
+        return ToolResult(status=Status.PENDING, pending=value)
+    try:
+        body = b"%b" % encode(value)  # a copy, without the 4 kB buffer that orjson leaves
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ResultError(
+            f"{name} returned a {type(value).__name__} that is not JSON: {_short(exc)}"
+        ) from exc
+    # What the caller gets is what the model reads, and shares nothing with the tool's own data.
+    if not plain:
+        value = orjson.loads(body)
+    return make_result(status=_OK, value=value, body=body)
+
+
+def _no_keywords(call: ToolCall) -> dict[str, Any]:
+    return {}
+
+
 async def _at_once(run: Callable[..., Any], keywords: _Keywords, call: ToolCall) -> Any:
     return run(**keywords(call))
 
 
-def _keywords(function: FunctionTool[..., Any]) -> _Keywords:
+def _keywords(function: FunctionTool[..., Any], clock: Callable[[], float]) -> _Keywords:
     bind = binder(function.signature.rich)
     name = function.signature.context_parameter
     if name is None:
         return lambda call: bind(call.arguments)
-    return lambda call: {**bind(call.arguments), name: _context(call)}
+    return lambda call: {**bind(call.arguments), name: _context(call, clock)}
 
 
-def _context(call: ToolCall) -> CallContext:
-    limit = call.tool.limits.timeout if call.tool is not None else None
-    bounds = [bound for bound in (limit, call.timeout) if bound is not None]
+def _context(call: ToolCall, clock: Callable[[], float]) -> CallContext:
+    # The deadline stage has just begun to count, and nothing waits between it and here.
+    timeout = call.timeout if call.tool is None else call.tool.limits.least(call.timeout)
     return CallContext(
         key=call.key,
         principal=call.scope.principal,
         session=call.scope.session,
         attempt=call.attempt,
-        timeout=min(bounds) if bounds else None,
+        timeout=timeout,
         labels=call.scope.labels,
         reply=call.reply,
+        due=None if timeout is None else clock() + timeout,
+        clock=clock,
     )
 
 

@@ -129,7 +129,7 @@ class Deadline:
             grace: Seconds a started effect may go on after its caller left.
         """
         self._name = tool.name
-        self._seconds = tool.limits.timeout
+        self._seconds = tool.limits.least(None)
         self._effect = tool.effect is not Effect.READ
         self._deadlines = deadlines
         self._grace = grace

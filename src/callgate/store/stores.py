@@ -1,0 +1,100 @@
+"""`Store`: all that one database keeps, each part behind the protocol of the stage that uses it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from callgate.backends import Backends
+from callgate.store.cells import Cells
+from callgate.store.circuits import SharedCircuits
+from callgate.store.database import Database, Sync
+from callgate.store.generations import SharedGenerations
+from callgate.store.journal import SqlJournal
+from callgate.store.rates import SharedRates
+from callgate.store.spend import SharedSpend
+from callgate.store.switches import SharedSwitches
+
+__all__ = ["Store"]
+
+
+class Store:
+    """What one process keeps in one database.
+
+    Attributes:
+        database: The database itself.
+    """
+
+    def __init__(self, url: str, *, sync: str = "full", owner: str | None = None) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            url: `sqlite:///path/to/file.db` or `postgresql://user@host/name`.
+            sync: What a commit that has to last waits for: `full`, the disk, or `normal`, the
+                operating system. Defaults to `full`.
+            owner: Names this process among all that share the database; see `SqlJournal`.
+
+        Raises:
+            SettingsError: The URL is of no store.
+            MissingDependencyError: The extra `postgres` is not installed.
+        """
+        self.database = Database(url, sync=Sync(sync))
+        self._url = url
+        self._owner = owner
+
+    @cached_property
+    def journal(self) -> SqlJournal:
+        """The journal of effects."""
+        return SqlJournal(self.database, owner=self._owner)
+
+    @cached_property
+    def quick(self) -> Database:
+        """The same database for what may be lost with the machine: no commit waits for the disk."""
+        return Database(self._url, sync=Sync.NORMAL)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Rates, accounts, circuits and generations."""
+        return Cells(self.quick)
+
+    @cached_property
+    def circuits(self) -> SharedCircuits:
+        """Which backends are out."""
+        return SharedCircuits(self.cells)
+
+    def switches(self, *, staleness: float = 0.0) -> SharedSwitches:
+        """Return the kill switch.
+
+        Args:
+            staleness: Seconds for which a call may still be let through; see `SharedSwitches`.
+        """
+        return SharedSwitches(self.quick, staleness=staleness)
+
+    def backends(self, *, staleness: float = 0.0, ahead: int = 1) -> Backends:
+        """Return what a gate needs of the store.
+
+        Args:
+            staleness: Seconds for which the kill switch and what effects of other processes have
+                changed may be out of date; 0, the default, looks before each call.
+            ahead: Tokens of a rate that a process may take at once; see `SharedRates`.
+
+        Raises:
+            SchemaError: The tables are of another version, or there are none.
+            StoreError: The database does not do what it must.
+        """
+        self.database.check()
+        return Backends(
+            journal=self.journal,
+            rates=SharedRates(self.cells, ahead=ahead),
+            spend=SharedSpend(self.cells),
+            circuits=self.circuits,
+            generations=SharedGenerations(self.cells, staleness=staleness),
+            switches=self.switches(staleness=staleness),
+        )
+
+    def close(self) -> None:
+        """Write what is still to be written, and let the database go; blocks."""
+        if "journal" in self.__dict__:
+            self.journal.close()
+        if "quick" in self.__dict__:
+            self.quick.close()
+        self.database.close()
