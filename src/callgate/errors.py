@@ -9,6 +9,8 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   ├── MissingDependencyError      [missing_dependency]  an extra is not installed
     │   ├── ModelFileError              [model_file]          weights are absent or damaged
     │   └── MisuseError                 [misuse]              wrong event loop, closed gate ...
+    ├── StoreError                      [store]               the database did not do what it must
+    │   └── SchemaError                 [schema]              its tables are of another version
     ├── CallError                       a call did not succeed; the model is told
     │   ├── RefusedError                nothing was executed
     │   │   ├── UnknownToolError        [unknown_tool]
@@ -19,6 +21,9 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   │   ├── BusyError               [busy] *
     │   │   ├── BudgetError             [budget]
     │   │   ├── NotExecutedError        [not_executed]
+    │   │   ├── KeyConflictError        [key_conflict]        the key belongs to another intent
+    │   │   ├── InProgressError         [in_progress] *       the same intent is being tried
+    │   │   ├── NotWrittenError         [not_written] *       the intent could not be written down
     │   │   └── DeniedError             [denied]
     │   └── ExecutionError              an attempt was made
     │       ├── ToolFailedError         [tool_failed]         the tool says: final, adapt
@@ -59,7 +64,9 @@ __all__ = [
     "DuplicateCallError",
     "ExecutionError",
     "InDoubtError",
+    "InProgressError",
     "InternalError",
+    "KeyConflictError",
     "MalformedArgumentsError",
     "MissingDependencyError",
     "MisuseError",
@@ -69,13 +76,16 @@ __all__ = [
     "ModelStreamError",
     "ModelUnavailableError",
     "NotExecutedError",
+    "NotWrittenError",
     "RateLimitedError",
     "RefusedError",
     "RepeatedCallError",
     "ResultError",
     "RunError",
+    "SchemaError",
     "SettingsError",
     "SetupError",
+    "StoreError",
     "ToolFailedError",
     "ToolRaisedError",
     "TransientError",
@@ -147,6 +157,18 @@ class MisuseError(SetupError):
     """An object was used in a way that it cannot serve, such as from a second event loop."""
 
     code = "misuse"
+
+
+class StoreError(CallgateError):
+    """The database is locked, full, read-only or gone, or refused what was written."""
+
+    code = "store"
+
+
+class SchemaError(StoreError):
+    """The tables of the database are of another version than this program."""
+
+    code = "schema"
 
 
 class CallError(CallgateError):
@@ -231,6 +253,29 @@ class NotExecutedError(RefusedError):
     told = "Nothing was executed. Look at the earlier result first, then decide again."
 
 
+class KeyConflictError(RefusedError):
+    """The key names another intent: other arguments, another tool or another tenant's."""
+
+    code = "key_conflict"
+    told = "Nothing was executed. One key stands for one call; make this one under another."
+
+
+class InProgressError(RefusedError):
+    """The same intent is being tried by somebody else now."""
+
+    code = "in_progress"
+    retryable = True
+    told = "Nothing was executed. Ask again later with the same key; its outcome will be told."
+
+
+class NotWrittenError(RefusedError):
+    """The intent could not be written down, and nothing is tried that is not."""
+
+    code = "not_written"
+    retryable = True
+    told = "Nothing was executed. Try again later or go on without it."
+
+
 class DeniedError(RefusedError):
     """A policy or a person said no."""
 
@@ -245,9 +290,27 @@ class ExecutionError(CallError):
 
 
 class ToolFailedError(ExecutionError):
-    """The tool itself says that it cannot do this; trying again will not help."""
+    """The tool itself says that it cannot do this; trying again will not help.
+
+    Attributes:
+        acted: Whether the effect happened although the call failed. False (the default) states
+            that nothing happened.
+    """
 
     code = "tool_failed"
+
+    def __init__(
+        self, message: str, *, acted: bool = False, details: Details | None = None
+    ) -> None:
+        """Keep whether the effect happened.
+
+        Args:
+            message: Why it failed, and what would work.
+            acted: Whether the effect happened all the same; defaults to False.
+            details: JSON values for programs; defaults to none.
+        """
+        super().__init__(message, details=details)
+        self.acted = acted
 
 
 class ToolRaisedError(ExecutionError):

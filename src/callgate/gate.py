@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from typing import Any
 
+from callgate.backends import Backends
 from callgate.errors import MisuseError
 from callgate.messages import Answer
 from callgate.path import CallPath, Offered
@@ -32,6 +33,7 @@ class Gate:
         self,
         tools: Iterable[Offered],
         *,
+        backends: Backends | None = None,
         listeners: Iterable[Listener] = (),
         repeats: int = 3,
         observe: Collection[str] = (),
@@ -43,6 +45,7 @@ class Gate:
 
         Args:
             tools: Functions declared with `@tool`, and sources.
+            backends: Where stages keep their state; by default no stage that needs a store acts.
             listeners: Called with every event, in order.
             repeats: How often one call may give one result before it is refused.
             observe: Names of deciding stages (`guard`) that only tell listeners what they would
@@ -57,6 +60,7 @@ class Gate:
         """
         self._path = CallPath(
             tools,
+            backends=backends or Backends(),
             listeners=listeners,
             repeats=repeats,
             observe=observe,
@@ -169,7 +173,8 @@ class Gate:
             revision=self.surface.revision,
             labels=labels,
         )
-        return Session(self._path, state, strict=strict, max_calls=max_calls)
+        again = id is not None
+        return Session(self._path, state, strict=strict, max_calls=max_calls, again=again)
 
     def restore(
         self, state: SessionState, *, strict: bool = False, max_calls: int | None = None
@@ -189,7 +194,7 @@ class Gate:
                 f"Session {state.id} was pinned to tools {state.revision}, this gate serves "
                 f"{self.surface.revision}. Restore it on a gate with the tools it began with."
             )
-        return Session(self._path, state, strict=strict, max_calls=max_calls)
+        return Session(self._path, state, strict=strict, max_calls=max_calls, again=True)
 
     async def close(self) -> None:
         """Let idle worker threads end."""

@@ -11,9 +11,18 @@ from functools import cached_property
 from threading import get_ident
 from typing import Any, TypeAlias, cast
 
+from callgate.backends import Backends
 from callgate.codecs import wire_names
 from callgate.errors import DefinitionError, MisuseError, RefusedError
-from callgate.pipeline import Clock, Handler, Listener, Source, compose, stacks
+from callgate.pipeline import (
+    Clock,
+    Handler,
+    Listener,
+    Source,
+    StageFactory,
+    compose,
+    stacks,
+)
 from callgate.portal import Portal
 from callgate.schema.canonical import digest
 from callgate.sources.python import PythonSource
@@ -22,6 +31,7 @@ from callgate.stages.admit import AdmitFactory, Slots
 from callgate.stages.bound import BoundFactory
 from callgate.stages.deadline import DeadlineFactory, Deadlines
 from callgate.stages.guard import GuardFactory
+from callgate.stages.journal import JournalFactory, starting
 from callgate.stages.order import OrderFactory
 from callgate.stages.record import Record
 from callgate.stages.resolve import Resolve
@@ -55,6 +65,7 @@ class CallPath:
         self,
         offered: Iterable[Offered],
         *,
+        backends: Backends,
         listeners: Iterable[Listener],
         repeats: int,
         observe: Collection[str],
@@ -82,17 +93,22 @@ class CallPath:
         self._own = PythonSource(functions, slots=self.slots)
         executors, tools = _collect([self._own, *sources, ResultSource(blobs)])
         self.surface = Surface(tools=tools, revision=_revision(tools.values()))
-        factories = (
+        # In the order of `stages.ORDER`; what has no back end, and no use without one, is None.
+        factories: tuple[StageFactory | None, ...] = (
             ValidateFactory(),
             GuardFactory(repeats=repeats, enforce="guard" not in observe),
             OrderFactory(),
+            None if backends.journal is None else JournalFactory(backends.journal, clock=clock),
             RetryFactory(clock=clock, chance=chance),
             AdmitFactory(self.slots),
             DeadlineFactory(self.deadlines, grace=grace),
             BoundFactory(blobs),
         )
+        if backends.journal is not None:
+            executors = {name: starting(execute) for name, execute in executors.items()}
         self._record = Record(clock)
-        resolve = Resolve(self.surface, stacks(self.surface, executors, factories))
+        used = [factory for factory in factories if factory is not None]
+        resolve = Resolve(self.surface, stacks(self.surface, executors, used))
         self.handler: Handler = compose([self._record, resolve], resolve.refuse)
 
     @cached_property

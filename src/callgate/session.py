@@ -71,7 +71,13 @@ class Session:
     """One conversation: a principal, a pinned set of tools, a turn counter and budgets."""
 
     def __init__(
-        self, path: CallPath, state: SessionState, *, strict: bool, max_calls: int | None
+        self,
+        path: CallPath,
+        state: SessionState,
+        *,
+        strict: bool,
+        max_calls: int | None,
+        again: bool = False,
     ) -> None:
         """Begin or continue; use `Gate.session` or `Gate.restore`.
 
@@ -80,14 +86,22 @@ class Session:
             state: What survives a restart.
             strict: Whether repairs are refused.
             max_calls: How many calls may be made; None for no bound.
+            again: Whether its calls may have been made before, in this or another process.
+
+        Raises:
+            MisuseError: The state has no id.
         """
+        if not state.id:
+            raise MisuseError("A session needs an id: it is part of the keys of its calls.")
         who = state.principal
         self._path = path
         self._handler = path.handler
         self._state = state
         self._turn = state.turn
         self._offer = _Offer(path.surface, state.disclosed)
-        self._prefix = "/".join(quote(part, safe="") for part in (who.tenant, who.id, state.id))
+        self._again = again
+        self._whose = f"{quote(who.tenant, safe='')}/{quote(who.id, safe='')}"
+        self._prefix = f"{self._whose}/{quote(state.id, safe='')}"
         self._scope = Scope(
             session=state.id,
             principal=who,
@@ -160,7 +174,8 @@ class Session:
             name: The tool.
             arguments: JSON text or an object.
             id: The call's id; made from the turn by default.
-            key: The caller's own name of the intent: the same key is the same intent.
+            key: The caller's own name of the intent: the same key is the same intent in every
+                session of the principal.
             timeout: Seconds it may execute, if less than the tool's own limit.
 
         Returns:
@@ -174,11 +189,13 @@ class Session:
         return await self._handler(
             make_call(
                 id=id or f"call_{turn}",
-                key=f"{self._prefix}/{turn}/0" if key is None else f"{self._prefix}//{key}",
+                # A session's id is never empty, so no place of a turn looks like a caller's key.
+                key=f"{self._prefix}/{turn}/0" if key is None else f"{self._whose}//{key}",
                 name=name,
                 arguments=arguments,
                 scope=self._scope,
                 timeout=timeout,
+                again=self._again or key is not None,
             )
         )
 
@@ -338,6 +355,7 @@ class Session:
                 truncated=part.truncated,
                 turn=together,
                 reply=replies.get(part.id),
+                again=self._again or part.id in replies,
             )
 
         return make

@@ -6,12 +6,12 @@ seconds, sizes are bytes, money is `Decimal`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
-from callgate.errors import CallError
+from callgate.errors import CallError, RefusedError
 
 __all__ = [
     "ANYONE",
@@ -32,6 +32,7 @@ __all__ = [
     "Problem",
     "Repair",
     "Repaired",
+    "Rider",
     "Scope",
     "SessionState",
     "Status",
@@ -40,6 +41,7 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolResult",
+    "Transaction",
     "Tried",
     "TurnGate",
     "make_call",
@@ -259,14 +261,33 @@ class TurnGate(Protocol):
         ...
 
 
+class Transaction(Protocol):
+    """The transaction in which an intent is claimed, as what rides with it sees it."""
+
+    def execute(self, statement: Any, values: Mapping[str, Any]) -> int:
+        """Execute a statement of SQLAlchemy with its values; return how many rows it changed."""
+        ...
+
+
+class Rider(Protocol):
+    """What must hold in the very transaction that claims an intent, such as using up an approval.
+
+    It may run in the thread of the database, and must do nothing but what the transaction does.
+    """
+
+    def __call__(self, transaction: Transaction | None) -> RefusedError | None:
+        """Do it, or say why not: then nothing is claimed. None stands for a claim in memory."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One intent to use a tool.
 
     Attributes:
         id: The wire's id of the call, or one of ours.
-        key: Names the intent for ever: tenant, principal, session, turn and ordinal, or the
-            caller's own id in place of the last two. Two calls with one key are one intent.
+        key: Names the intent for ever: tenant, principal, session, turn and ordinal, or tenant,
+            principal and the caller's own id. Two calls with one key are one intent.
         name: The name the model used.
         arguments: JSON text or an object as it came; after `validate` the canonical object.
         scope: What it shares with the other calls of its session.
@@ -277,6 +298,9 @@ class ToolCall:
         truncated: Whether the model was stopped before it finished the arguments.
         turn: Where it waits for the other calls of its turn; None for a call of its own.
         reply: The answer to what an earlier try of the same key was waiting for.
+        again: Whether an earlier process or try may have made this call under the same key.
+        riders: What must hold in the transaction that claims the intent.
+        begin: Writes down that the first attempt begins; set by `journal`, awaited before it.
     """
 
     id: str
@@ -291,6 +315,9 @@ class ToolCall:
     truncated: bool = False
     turn: TurnGate | None = None
     reply: Any = None
+    again: bool = False
+    riders: tuple[Rider, ...] = ()
+    begin: Callable[[], Awaitable[None]] | None = None
 
 
 make_call = maker(ToolCall)

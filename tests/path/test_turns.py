@@ -179,7 +179,7 @@ async def test_a_turn_without_calls_has_an_empty_answer() -> None:
     assert (answer.answered, answer.waiting, answer.messages) == ((), (), ())
 
 
-async def test_keys_name_tenant_principal_session_turn_and_place() -> None:
+async def test_keys_name_session_turn_and_place_or_the_callers_own_id_without_the_session() -> None:
     source = FakeSource({"t": 1})
     session = Gate([source]).session(id="a/b")
     await session.turn(parts("t", "t"))
@@ -189,7 +189,7 @@ async def test_keys_name_tenant_principal_session_turn_and_place() -> None:
         "/anyone/a%2Fb/1/0",
         "/anyone/a%2Fb/1/1",
         "/anyone/a%2Fb/2/0",
-        "/anyone/a%2Fb//order-77",
+        "/anyone//order-77",
     ]
 
 
