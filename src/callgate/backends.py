@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from callgate.stages.journal import Journal
+from callgate.approvals.desk import Approvals
+from callgate.stages.journal import Journal, MemoryJournal
+from callgate.types import Tool
 
 __all__ = ["Backends"]
 
@@ -18,6 +21,22 @@ class Backends:
 
     Attributes:
         journal: Where effects are written down before they are tried: `recall` and `journal`.
+        approvals: Which calls need a person, and where people decide: `approve`. An approval is
+            used up where the call is claimed, so it is kept where the journal is.
     """
 
     journal: Journal | None = None
+    approvals: Approvals | None = None
+
+    def for_tools(self, tools: Iterable[Tool]) -> Backends:
+        """Return these back ends with what the tools cannot be called without, in memory.
+
+        A tool that declares `approval` is never called without it; what people say is kept in
+        memory then, and an approval needs a journal that uses it up.
+        """
+        approvals, journal = self.approvals, self.journal
+        if approvals is None and any(tool.approval for tool in tools):
+            approvals = Approvals()
+        if approvals is not None and journal is None:
+            journal = MemoryJournal()
+        return replace(self, approvals=approvals, journal=journal)

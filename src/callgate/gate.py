@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from typing import Any
 
+from callgate.approvals.desk import Approvals
 from callgate.backends import Backends
 from callgate.errors import MisuseError
 from callgate.messages import Answer
@@ -48,8 +49,8 @@ class Gate:
             backends: Where stages keep their state; by default no stage that needs a store acts.
             listeners: Called with every event, in order.
             repeats: How often one call may give one result before it is refused.
-            observe: Names of deciding stages (`guard`) that only tell listeners what they would
-                refuse; all others enforce.
+            observe: Names of deciding stages (`guard`, `approve`) that only tell listeners what
+                they would refuse or ask; all others enforce.
             grace: Seconds a started effect may go on after its caller left.
             clock: The time; defaults to the event loop's.
             chance: Draws from [0, 1) for the jitter of retries.
@@ -74,6 +75,20 @@ class Gate:
     def surface(self) -> Surface:
         """The tools behind this gate."""
         return self._path.surface
+
+    @property
+    def approvals(self) -> Approvals:
+        """Where people decide about calls that wait for them.
+
+        Raises:
+            MisuseError: No call of this gate needs a person.
+        """
+        if self._path.approvals is None:
+            raise MisuseError(
+                "No call of this gate needs a person. Declare @tool(approval=True), or give rules: "
+                "Gate(tools, backends=Backends(approvals=Approvals(rules=[...])))."
+            )
+        return self._path.approvals
 
     def tools(
         self, principal: Principal = ANYONE, *, wire: str | None = None, model: str | None = None

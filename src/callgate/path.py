@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import current_task
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from threading import get_ident
@@ -28,6 +28,7 @@ from callgate.schema.canonical import digest
 from callgate.sources.python import PythonSource
 from callgate.sources.results import MemoryBlobs, ResultSource
 from callgate.stages.admit import AdmitFactory, Slots
+from callgate.stages.approve import ApproveFactory
 from callgate.stages.bound import BoundFactory
 from callgate.stages.deadline import DeadlineFactory, Deadlines
 from callgate.stages.guard import GuardFactory
@@ -41,6 +42,8 @@ from callgate.tool import FunctionTool
 from callgate.types import Event, Status, Surface, Tool, ToolCall, ToolResult
 
 __all__ = ["CallPath", "Offered"]
+
+_OBSERVING = frozenset({"approve", "guard"})
 
 _log = logging.getLogger("callgate")
 
@@ -59,6 +62,7 @@ class CallPath:
         slots: Where running attempts are counted.
         handler: Takes a call down the path.
         portal: The door for callers that cannot await.
+        approvals: Where people decide about calls; None if no tool and no back end asks them.
     """
 
     def __init__(
@@ -79,8 +83,10 @@ class CallPath:
             DefinitionError: Two tools have one name, or something is no tool.
             MisuseError: A stage is to observe that does not decide.
         """
-        if unknown := sorted(set(observe) - {"guard"}):
-            raise MisuseError(f"{', '.join(unknown)} cannot observe; only guard can.")
+        if unknown := sorted(set(observe) - _OBSERVING):
+            raise MisuseError(
+                f"{', '.join(unknown)} cannot observe; {' and '.join(sorted(_OBSERVING))} can."
+            )
         self.emit = _emitter(listeners)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
@@ -93,12 +99,21 @@ class CallPath:
         self._own = PythonSource(functions, slots=self.slots)
         executors, tools = _collect([self._own, *sources, ResultSource(blobs)])
         self.surface = Surface(tools=tools, revision=_revision(tools.values()))
+        backends = backends.for_tools(tools.values())
+        self.approvals = backends.approvals
+        approve = self.approvals and ApproveFactory(
+            self.approvals, self._again, enforce="approve" not in observe
+        )
+        asked = approve.reached(self.surface) if approve else frozenset[str]()
         # In the order of `stages.ORDER`; what has no back end, and no use without one, is None.
         factories: tuple[StageFactory | None, ...] = (
             ValidateFactory(),
             GuardFactory(repeats=repeats, enforce="guard" not in observe),
+            approve,
             OrderFactory(),
-            None if backends.journal is None else JournalFactory(backends.journal, clock=clock),
+            None
+            if backends.journal is None
+            else JournalFactory(backends.journal, clock=clock, reads=asked),
             RetryFactory(clock=clock, chance=chance),
             AdmitFactory(self.slots),
             DeadlineFactory(self.deadlines, grace=grace),
@@ -110,6 +125,10 @@ class CallPath:
         used = [factory for factory in factories if factory is not None]
         resolve = Resolve(self.surface, stacks(self.surface, executors, used))
         self.handler: Handler = compose([self._record, resolve], resolve.refuse)
+
+    def _again(self, call: ToolCall) -> Awaitable[ToolResult]:
+        """Take a new call, which a stage makes instead of another, down the whole path."""
+        return self.handler(call)
 
     @cached_property
     def names(self) -> Mapping[str, str]:

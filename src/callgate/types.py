@@ -11,7 +11,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
-from callgate.errors import CallError, RefusedError
+from callgate.errors import CallError
+from callgate.riders import Rider, Transaction
 
 __all__ = [
     "ANYONE",
@@ -151,6 +152,8 @@ class Tool:
         parallel: Whether several *effects* of this tool may run at once within a turn.
         poll: Whether the same call with the same result may be repeated (status queries).
         tags: Free words for filters and policies.
+        approval: When a person must approve a call: `always`, or a condition over its arguments
+            (see `callgate.approvals.predicate`); empty for never.
     """
 
     name: str
@@ -164,6 +167,7 @@ class Tool:
     parallel: bool = False
     poll: bool = False
     tags: frozenset[str] = frozenset()
+    approval: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,25 +265,6 @@ class TurnGate(Protocol):
         ...
 
 
-class Transaction(Protocol):
-    """The transaction in which an intent is claimed, as what rides with it sees it."""
-
-    def execute(self, statement: Any, values: Mapping[str, Any]) -> int:
-        """Execute a statement of SQLAlchemy with its values; return how many rows it changed."""
-        ...
-
-
-class Rider(Protocol):
-    """What must hold in the very transaction that claims an intent, such as using up an approval.
-
-    It may run in the thread of the database, and must do nothing but what the transaction does.
-    """
-
-    def __call__(self, transaction: Transaction | None) -> RefusedError | None:
-        """Do it, or say why not: then nothing is claimed. None stands for a claim in memory."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One intent to use a tool.
@@ -346,11 +331,13 @@ class Pending:
         kind: What is waited for, such as `approval` or `elicitation`.
         prompt: What the person is asked.
         schema: JSON Schema of the answer.
+        id: Names what is waited for where it stands in a store, such as an approval; else empty.
     """
 
     kind: str
     prompt: str
     schema: JsonSchema = field(default_factory=dict[str, Any])
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-
 from callgate.approvals.need import Need, need_from_json, need_to_json
 from callgate.schema.canonical import digest
 from callgate.types import JsonSchema, Principal, Tool, ToolCall
@@ -296,7 +295,8 @@ def _vote_to_json(vote: Vote) -> dict[str, Any]:
 
 
 def _vote_from_json(data: Mapping[str, Any]) -> Vote:
-    return Vote(**{**data, "roles": frozenset(data["roles"])})
+    given: dict[str, Any] = {**data, "roles": frozenset(data["roles"])}
+    return Vote(**given)
 
 
 def approval_to_json(approval: Approval) -> dict[str, Any]:
@@ -322,16 +322,15 @@ def approval_to_json(approval: Approval) -> dict[str, Any]:
 
 def approval_from_json(data: Mapping[str, Any]) -> Approval:
     """Make the approval that `approval_to_json` described."""
-    return Approval(
-        **{
-            **data,
-            "binding": Binding(**data["binding"]),
-            "arguments": data["arguments"].encode(),
-            "need": need_from_json(data["need"]),
-            "state": Standing(data["state"]),
-            "votes": tuple(map(_vote_from_json, data["votes"])),
-        }
-    )
+    given: dict[str, Any] = {
+        **data,
+        "binding": Binding(**data["binding"]),
+        "arguments": data["arguments"].encode(),
+        "need": need_from_json(data["need"]),
+        "state": Standing(data["state"]),
+        "votes": tuple(map(_vote_from_json, data["votes"])),
+    }
+    return Approval(**given)
 
 
 def grant_to_json(grant: Grant) -> dict[str, Any]:
@@ -346,11 +345,10 @@ def grant_to_json(grant: Grant) -> dict[str, Any]:
 
 def grant_from_json(data: Mapping[str, Any]) -> Grant:
     """Make the grant that `grant_to_json` described."""
-    return Grant(
-        **{
-            **data,
-            "by_roles": frozenset(data["by_roles"]),
-            "versions": tuple(data["versions"]),
-            "digests": tuple(data["digests"]),
-        }
-    )
+    given: dict[str, Any] = {
+        **data,
+        "by_roles": frozenset(data["by_roles"]),
+        "versions": tuple(data["versions"]),
+        "digests": tuple(data["digests"]),
+    }
+    return Grant(**given)

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from callgate.approvals.need import DAY, Escalation, Need, need_to_json
 from callgate.approvals.predicate import Condition, Test, parse
@@ -173,7 +173,7 @@ def _step(rule: Rule, read: Condition, tool: Tool) -> tuple[str, Test, Need | No
 
 def _known(read: Condition, tool: Tool) -> Condition:
     """Return a condition whose names the tool knows; a misspelt one would never be met."""
-    known = tool.parameters.get("properties", {})
+    known: dict[str, Any] = tool.parameters.get("properties", {})
     if tool.parameters.get("additionalProperties") is False:
         for name in sorted(read.names - set(known)):
             near = difflib.get_close_matches(name, known, n=1)

@@ -10,6 +10,8 @@ from callgate.types import Decision, Effect, Status, Surface, Tool, ToolCall, To
 
 __all__ = ["Guard", "GuardFactory", "Memory"]
 
+_PENDING = Status.PENDING
+
 _KEPT = 256  # calls remembered per session
 _LONG = 1024  # bytes of arguments above which only their digest is remembered
 
@@ -77,6 +79,8 @@ class Guard:
             )
             return await self._refuse(call, call_next, error)
         result = await call_next(call)
+        if result.status is _PENDING:
+            return result
         outcome = hash(result.body if result.error is None else result.error.message)
         seen = memory.seen
         last = seen.get(mark)  # looked up again: the same call may have run beside this one

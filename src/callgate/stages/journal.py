@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -53,6 +53,7 @@ __all__ = [
     "takeable",
 ]
 
+_HARMLESS = frozenset({Effect.READ, Effect.IDEMPOTENT})  # may be tried again, whatever happened
 _POLL = 0.05  # seconds between looks at an intent that somebody else is trying
 _SHOWN = 200  # characters of a key that are repeated in a message
 
@@ -220,7 +221,7 @@ def takeable(entry: Entry, intent: Intent) -> bool:
     """
     if not _same(entry.intent, intent):
         return False
-    again = entry.intent.effect is intent.effect is Effect.IDEMPOTENT
+    again = entry.intent.effect is intent.effect and intent.effect in _HARMLESS
     match entry.state:
         case State.NOT_HAPPENED:
             return True
@@ -387,6 +388,8 @@ class JournalStage:
             return State.NOT_HAPPENED
         if result.status is Status.PENDING:
             return State.WAITING
+        if self._effect is Effect.READ:
+            return State.NOT_HAPPENED
         error = result.error
         if isinstance(error, ToolFailedError) and error.acted:
             return State.FAILED_AFTER_EFFECT
@@ -417,13 +420,15 @@ def _did_not_act(error: CallError | None) -> bool:
 class JournalFactory:
     """Journals every effect; reads only where something may ride on their claim."""
 
-    def __init__(self, journal: Journal, *, clock: Clock, reads: bool = False) -> None:
+    def __init__(
+        self, journal: Journal, *, clock: Clock, reads: Collection[str] = frozenset()
+    ) -> None:
         """Keep what all tools share.
 
         Args:
             journal: Where effects are written down.
             clock: Waits for somebody else's try.
-            reads: Whether a read may come with riders, such as an approval; defaults to False.
+            reads: Names of tools whose reads may come with riders, such as an approval.
         """
         self._journal = journal
         self._clock = clock
@@ -431,7 +436,7 @@ class JournalFactory:
 
     def for_tool(self, tool: Tool, surface: Surface) -> Stage | None:
         """Return the journaling stage, or None for a tool that only reads."""
-        if tool.effect is Effect.READ and not self._reads:
+        if tool.effect is Effect.READ and tool.name not in self._reads:
             return None
         return JournalStage(tool, self._journal, self._clock)
 
@@ -483,7 +488,8 @@ class MemoryJournal:
         if known is not None and not takeable(known, intent):
             return known
         for rider in riders:
-            if (error := rider(None)) is not None:
+            before = None if known is None else known.state.value
+            if (error := rider(None, intent, before)) is not None:
                 raise error
         self._claims += 1
         now = self._now()
