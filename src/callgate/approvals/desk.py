@@ -209,6 +209,14 @@ class Approvals:
             id, verdict.by, reason=verdict.reason, arguments=verdict.arguments
         )
 
+    async def decided(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those approvals that no longer wait for people, also because time ran out."""
+        now = self.now()
+        found = [(id, await self.store.get(id)) for id in ids]
+        return frozenset(
+            id for id, one in found if one is None or one.standing(now) is not Standing.PENDING
+        )
+
     async def _decide(
         self,
         id: str,
