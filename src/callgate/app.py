@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from callgate.agents.budget import Budget
 from callgate.agents.loop import Options
 from callgate.agents.model import Model, fallback, open_model
 from callgate.agents.prices import price_of
+from callgate.errors import MissingDependencyError, SettingsError
 from callgate.gate import Gate
 from callgate.pipeline import Listener
 from callgate.settings import ModelSettings, Settings, load
 from callgate.sources import reference
 from callgate.types import Tool
 
+if TYPE_CHECKING:
+    from callgate.store.database import Database
+
 __all__ = [
     "budget",
+    "database",
     "gate",
     "model",
     "model_settings",
@@ -55,6 +61,27 @@ def tools(chosen: Settings) -> tuple[Tool, ...]:
         DefinitionError: A tool is declared wrongly.
     """
     return gate(chosen).session().tools()
+
+
+def database(chosen: Settings) -> Database:
+    """Return the store that the settings name; nothing is opened yet.
+
+    Raises:
+        SettingsError: They name none, or no URL of a store.
+        MissingDependencyError: The extra `store` or `postgres` is not installed.
+    """
+    if chosen.store.url is None:
+        raise SettingsError(
+            'There is no store: set url in [store] of callgate.toml, such as "sqlite:///calls.db", '
+            "or CALLGATE_STORE_URL."
+        )
+    try:
+        from callgate.store.database import Database, Sync
+    except ModuleNotFoundError as exc:
+        raise MissingDependencyError(
+            f'A store needs {exc.name}: pip install "callgate[store]"'
+        ) from exc
+    return Database(chosen.store.url, sync=Sync(chosen.store.sync))
 
 
 def budget(chosen: Settings) -> Budget:

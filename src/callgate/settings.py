@@ -19,12 +19,14 @@ from typing import Any, TypeVar, cast
 
 from callgate.errors import SettingsError
 
-__all__ = ["FILE", "ModelSettings", "RunLimits", "Settings", "find_file", "load"]
+__all__ = ["FILE", "ModelSettings", "RunLimits", "Settings", "StoreSettings", "find_file", "load"]
 
 FILE = "callgate.toml"
 """The name of the settings file."""
 
 DEFAULT_MODEL = "local:qwen2.5-coder-1.5b"
+
+_FILE_URL = "sqlite:///"
 
 _Value = TypeVar("_Value")
 
@@ -65,6 +67,20 @@ class ModelSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where effects, runs and evidence are kept: the table `[store]`.
+
+    Attributes:
+        url: `sqlite:///path/to/file.db` or `postgresql://user@host/name`; None keeps nothing.
+        sync: What a commit that has to last waits for: `full`, the disk, or `normal`, the
+            operating system.
+    """
+
+    url: str | None = None
+    sync: str = "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that may be set.
 
@@ -75,6 +91,7 @@ class Settings:
         model: The model used when none is named; a name of `models` or a full one.
         models: Models under names of one's own.
         limits: Bounds of one run.
+        store: Where effects, runs and evidence are kept.
         folder: Where weights and other large files are kept.
     """
 
@@ -84,6 +101,7 @@ class Settings:
     model: str = DEFAULT_MODEL
     models: Mapping[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
     limits: RunLimits = field(default_factory=RunLimits)
+    store: StoreSettings = field(default_factory=StoreSettings)
     folder: Path = field(default_factory=Path)
 
 
@@ -113,7 +131,8 @@ def load(
     Args:
         environment: Environment variables; `CALLGATE_FILE`, `CALLGATE_HOME`, `CALLGATE_TOOLS`
             (separated by commas), `CALLGATE_MODEL` and `CALLGATE_LIMITS_TURNS`, `..._CALLS`,
-            `..._TOKENS`, `..._SECONDS`, `..._COST` are read.
+            `..._TOKENS`, `..._SECONDS`, `..._COST`, `CALLGATE_STORE_URL`, `CALLGATE_STORE_SYNC`
+            are read.
         file: The settings file; None (the default) looks for one.
         start: Where to look for it; defaults to the working folder.
 
@@ -123,7 +142,7 @@ def load(
     start = start or Path.cwd()
     path = find_file(start, environment) if file is None else _existing(file, "--file")
     table = _Table(str(path or "callgate.toml"), "", _parse(path) if path else {})
-    table.only(("tools", "model", "models", "limits", "folder"))
+    table.only(("tools", "model", "models", "limits", "store", "folder"))
     variables = _Table.of_environment(environment)
     root = (path.parent if path else start).resolve()
     return Settings(
@@ -133,6 +152,7 @@ def load(
         model=variables.take("model", _text, table.take("model", _text, DEFAULT_MODEL)),
         models={name: _model(inner) for name, inner in table.tables("models")},
         limits=_limits(table.table("limits"), variables),
+        store=_store(table.table("store"), variables, root),
         folder=_folder(table, root, environment),
     )
 
@@ -154,6 +174,18 @@ def _limits(table: _Table, variables: _Table) -> RunLimits:
             )
             for name, (of_toml, of_text) in readers.items()
         }
+    )
+
+
+def _store(table: _Table, variables: _Table, root: Path) -> StoreSettings:
+    table.only([part.name for part in fields(StoreSettings)])
+    url = variables.take("store_url", _text, table.take("url", _store_url, None))
+    if url is not None and url.startswith(_FILE_URL):
+        # A relative file of the settings is relative to them, from wherever a command is started.
+        path = (root / Path(url.removeprefix(_FILE_URL)).expanduser()).resolve()
+        url = f"{_FILE_URL}{path}"
+    return StoreSettings(
+        url=url, sync=variables.take("store_sync", _sync, table.take("sync", _sync, "full"))
     )
 
 
@@ -302,6 +334,22 @@ def _url(value: object) -> str:
     if isinstance(value, str) and value.startswith(("http://", "https://")):
         return value
     raise _RefusedError("a URL that starts with http:// or https://")
+
+
+def _store_url(value: object) -> str:
+    url = _text(value)
+    if ":" in url.partition("://")[2].rpartition("@")[0]:
+        raise _RefusedError(
+            "a URL without a password; one with a password belongs into CALLGATE_STORE_URL",
+            secret=True,
+        )
+    return url
+
+
+def _sync(value: object) -> str:
+    if value in ("full", "normal"):
+        return str(value)
+    raise _RefusedError("full or normal")
 
 
 def _variable(value: object) -> str:

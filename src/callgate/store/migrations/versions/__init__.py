@@ -1,0 +1,1 @@
+"""One file a step. A step once released never changes."""

@@ -1,0 +1,135 @@
+"""The tables. What is in them is written by the module that owns each.
+
+Times are seconds since 1970, JSON is text as we write it, keys are `ToolCall.key`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+__all__ = ["METADATA", "audit", "blobs", "journal", "owners", "records", "run_events"]
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# Counts up by itself on both: SQLite does so for INTEGER primary keys alone.
+_Counter = BigInteger().with_variant(Integer, "sqlite")
+
+journal = Table(
+    "journal",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    # The parts of the key: a place in a turn of a session, or the caller's own id.
+    Column("tenant", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("turn", BigInteger),
+    Column("ordinal", BigInteger),
+    Column("caller", Text),
+    # What was meant. Version and digest stand beside the key, never in it.
+    Column("tool", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    # Where it stands, and whose it is.
+    Column("state", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("tries", BigInteger, nullable=False),
+    Column("outcome", Text),
+    Column("note", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("changed", Double, nullable=False),
+    Index(None, "state", "created"),
+    Index(None, "session", "turn"),
+)
+"""Effects: one row an intent, for ever. Written by `store.journal`."""
+
+owners = Table(
+    "owners",
+    METADATA,
+    Column("owner", Text, primary_key=True),
+    Column("nonce", Text, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("expires", Double, nullable=False),
+)
+"""Who claims, and until when each is known to be alive."""
+
+audit = Table(
+    "audit",
+    METADATA,
+    Column("writer", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Index(None, "key"),
+    Index(None, "at"),
+)
+"""Who was allowed, who approved, what became of it: a chain of hashes for each writer."""
+
+run_events = Table(
+    "run_events",
+    METADATA,
+    Column("run", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("line", Text, nullable=False),
+)
+"""Run logs, one event a row, as the lines of `agents.runlog`."""
+
+records = Table(
+    "records",
+    METADATA,
+    Column("id", _Counter, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("session", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "at"),
+    Index(None, "session", "at"),
+    sqlite_autoincrement=True,
+)
+"""Evidence: one closed call a row, redacted."""
+
+blobs = Table(
+    "blobs",
+    METADATA,
+    Column("id", _Counter, primary_key=True, autoincrement=True),
+    Column("handle", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    UniqueConstraint("scope", "handle"),
+    Index(None, "at"),
+    sqlite_autoincrement=True,
+)
+"""Results too long to show; each is readable by whom it was made for."""
