@@ -18,7 +18,18 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-__all__ = ["METADATA", "audit", "blobs", "journal", "owners", "records", "run_events"]
+__all__ = [
+    "METADATA",
+    "approvals",
+    "audit",
+    "blobs",
+    "grant_uses",
+    "grants",
+    "journal",
+    "owners",
+    "records",
+    "run_events",
+]
 
 METADATA = MetaData(
     naming_convention={
@@ -133,3 +144,47 @@ blobs = Table(
     sqlite_autoincrement=True,
 )
 """Results too long to show; each is readable by whom it was made for."""
+
+approvals = Table(
+    "approvals",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("asked_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("key"),
+    Index(None, "state", "asked_at"),
+)
+"""Questions to people, one for each call that needed it. Written by `store.approvals`; a claim of
+the journal changes state, revision and `used_at`, so these are the truth beside the body."""
+
+grants = Table(
+    "grants",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("given_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("uses", BigInteger),
+    Column("used", BigInteger, nullable=False),
+    Column("revoked_by", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "tenant", "tool"),
+)
+"""Standing approvals; `used` and `revoked_by` are the truth beside the body."""
+
+grant_uses = Table(
+    "grant_uses",
+    METADATA,
+    Column("grant_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+)
+"""Which calls a grant has covered."""
