@@ -202,7 +202,7 @@ class _Reader:
 
     def _value(self) -> _Get:
         if self.kind in ("number", "string"):
-            return _constant(json.loads(self._next()))
+            return _constant(self._literal())
         if self.kind == "sign" and self._take("["):
             return self._list()
         if self.kind != "name":
@@ -270,8 +270,16 @@ class _Reader:
 
     def _subscript(self) -> str | int:
         if self.kind == "string" or (self.kind == "number" and self.token.isdigit()):
-            return json.loads(self._next())
+            return self._literal()
         raise self.error("a whole number or a string")
+
+    def _literal(self) -> Any:
+        try:
+            value = json.loads(self.token)
+        except ValueError:
+            raise self.error("a string as JSON writes it") from None
+        self._next()
+        return value
 
 
 # --- the three answers ----------------------------------------------------------------------

@@ -227,8 +227,8 @@ def _people(known: Approval) -> str:
 
 
 def _denial(known: Approval) -> str:
-    said = f": {known.reason}" if known.reason else "."
-    return f"{known.votes[-1].by} did not approve {known.tool}{said}"
+    said = f': "{known.reason}"' if known.reason else ""
+    return f"{known.votes[-1].by} did not approve {known.tool}{said}."
 
 
 class ApproveFactory:
