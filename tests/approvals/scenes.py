@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -65,7 +65,7 @@ class Scene:
         numbers = iter(range(1, 100))
         return Approvals(self.store, rules=rules, now=self.wall, ids=lambda: str(next(numbers)))
 
-    def gate(self, *rules: Rule, description: str = "Pay.", observe: Iterable[str] = ()) -> Gate:
+    def gate(self, *rules: Rule, description: str = "Pay.", observe: Collection[str] = ()) -> Gate:
         done = self.done
 
         @tool(effect="idempotent", approval=True, description=description)

@@ -61,8 +61,8 @@ async def test_the_reason_of_a_denial_goes_to_the_model(scene: Scene) -> None:
     assert done.answered[0].result.status is Status.DENIED
     assert texts(done) == [
         (
-            'boss did not approve pay: "this order was paid". Nothing was executed. Do not try to get '
-            "around this."
+            'boss did not approve pay: "this order was paid". Nothing was executed. Do not try to '
+            "get around this."
         )
     ]
     assert scene.done == []
@@ -280,8 +280,8 @@ async def test_a_waiting_call_takes_only_a_verdict_and_only_while_it_waits(scene
         (
             Rule(tools=("pay",), when="cent < 100", then="approve"),
             (
-                "the condition `cent < 100` looks at 'cent', which pay has no argument for; did you "
-                "mean 'cents'?"
+                "the condition `cent < 100` looks at 'cent', which pay has no argument for; did "
+                "you mean 'cents'?"
             ),
         ),
         (

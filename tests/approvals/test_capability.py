@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,11 @@ async def test_another_principal_under_a_forged_key_is_refused(scene: Scene) -> 
 async def test_an_approval_is_not_used_for_another_intent_even_past_the_check(scene: Scene) -> None:
     known = await approved(scene, scene.gate())
     rider = scene.store.using(known)
-    for change in ({"arguments": b'{"cents":6,"to":"shop"}'}, {"key": "acme/ana//order-78"}):
+    changes: list[dict[str, Any]] = [
+        {"arguments": b'{"cents":6,"to":"shop"}'},
+        {"key": "acme/ana//order-78"},
+    ]
+    for change in changes:
         error = await scene.claims(rider, known, **change)
         assert error is not None
         assert error.code == "not_approved"
@@ -299,13 +304,13 @@ async def test_people_who_decide_at_once_are_taken_one_after_the_other(scene: Sc
     ],
 )
 async def test_a_change_of_the_arguments_must_be_valid_and_a_change(
-    scene: Scene, arguments: object, told: str
+    scene: Scene, arguments: Any, told: str
 ) -> None:
     gate = scene.gate()
     await gate.session(ANA).turn([part("pay", cents=5)])
     (asked,) = await gate.approvals.list()
     with pytest.raises(ApprovalError, match=told):
-        await gate.approvals.approve(asked.id, BOSS, arguments=arguments)  # type: ignore[arg-type]
+        await gate.approvals.approve(asked.id, BOSS, arguments=arguments)
     assert (await gate.approvals.get(asked.id)).state is Standing.PENDING
 
 
