@@ -58,6 +58,7 @@ class Scene:
     store: ApprovalStore
     journal: Journal
     wall: Wall
+    kind: str = "memory"
     done: list[tuple[str, Any]] = field(default_factory=list)
     seen: Captured = field(default_factory=Captured)
 
