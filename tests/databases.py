@@ -12,7 +12,7 @@ import pytest
 from callgate.store.database import Database
 from tests.postgres import serving
 
-__all__ = ["database", "postgres", "store_url"]
+__all__ = ["database", "postgres", "postgres_url", "store_url"]
 
 
 @pytest.fixture(scope="session")
@@ -22,16 +22,21 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def postgres_url(postgres: str) -> str:
+    """The URL of an empty database on the server."""
+    name = f"t{uuid.uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return postgres.rpartition("/")[0] + f"/{name}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'store.db'}"
-    server: str = request.getfixturevalue("postgres")
-    name = f"t{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return server.rpartition("/")[0] + f"/{name}"
+    return request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture

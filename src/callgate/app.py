@@ -19,17 +19,17 @@ from callgate.sources import reference
 from callgate.types import Tool
 
 if TYPE_CHECKING:
-    from callgate.store.database import Database
+    from callgate.store.stores import Store
 
 __all__ = [
     "budget",
-    "database",
     "gate",
     "model",
     "model_settings",
     "models_folder",
     "options",
     "settings",
+    "store",
     "tools",
 ]
 
@@ -63,7 +63,7 @@ def tools(chosen: Settings) -> tuple[Tool, ...]:
     return gate(chosen).session().tools()
 
 
-def database(chosen: Settings) -> Database:
+def store(chosen: Settings) -> Store:
     """Return the store that the settings name; nothing is opened yet.
 
     Raises:
@@ -76,12 +76,12 @@ def database(chosen: Settings) -> Database:
             "or CALLGATE_STORE_URL."
         )
     try:
-        from callgate.store.database import Database, Sync
+        from callgate.store.stores import Store
     except ModuleNotFoundError as exc:
         raise MissingDependencyError(
             f'A store needs {exc.name}: pip install "callgate[store]"'
         ) from exc
-    return Database(chosen.store.url, sync=Sync(chosen.store.sync))
+    return Store(chosen.store.url, sync=chosen.store.sync)
 
 
 def budget(chosen: Settings) -> Budget:

@@ -1,5 +1,5 @@
 """Every test here gets databases of both kinds."""
 
-from tests.databases import database, postgres, store_url
+from tests.databases import database, postgres, postgres_url, store_url
 
-__all__ = ["database", "postgres", "store_url"]
+__all__ = ["database", "postgres", "postgres_url", "store_url"]

@@ -21,9 +21,9 @@ def upgrade(file: SettingsFile = None, as_json: AsJson = False) -> None:
 
     A new SQLite file gets its tables by itself. Tables of a newer version are refused.
     """
-    with reporting(as_json), closing(app.database(app.settings(file))) as database:
-        versions = database.upgrade()
+    with reporting(as_json), closing(app.store(app.settings(file))) as store:
+        versions = store.database.upgrade()
         if as_json:
-            print_json({"store": database.name, "versions": versions})
+            print_json({"store": store.database.name, "versions": versions})
         else:
-            typer.echo(f"{database.name}: tables are up to date ({', '.join(versions)})")
+            typer.echo(f"{store.database.name}: tables are up to date ({', '.join(versions)})")

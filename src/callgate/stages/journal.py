@@ -46,6 +46,7 @@ __all__ = [
     "JournalStage",
     "MemoryJournal",
     "State",
+    "changeable",
     "conflict",
     "intent_of",
     "recorded",
@@ -183,7 +184,8 @@ class Journal(Protocol):
             note: Who settled it and why, if it was not its own attempt.
 
         Returns:
-            The entry as it is now; None if it was not as `entry` says, and nothing changed.
+            The entry as it is now, also if it was so already; None if it was not as `entry` says,
+            and nothing changed.
 
         Raises:
             StoreError: It could not be written. An outcome is kept and written later.
@@ -243,6 +245,21 @@ def _same(known: Intent, intent: Intent) -> bool:
         intent.principal,
         intent.digest,
     )
+
+
+def changeable(entry: Entry, state: State) -> tuple[State, ...]:
+    """Return the states from which an entry may come into `state`, with the token of `entry`.
+
+    Whoever claimed it may have started it without having heard that it did, and knows better than
+    others who doubted meanwhile.
+
+    Args:
+        entry: As it was last seen.
+        state: What it is to become.
+    """
+    if entry.state.open and not state.open:
+        return (State.CLAIMED, State.STARTED, State.IN_DOUBT)
+    return (entry.state,)
 
 
 def conflict(entry: Entry, intent: Intent) -> KeyConflictError | None:
@@ -510,7 +527,11 @@ class MemoryJournal:
     ) -> Entry | None:
         """Bring an entry into another state, if it is as `entry` says; see `Journal.change`."""
         known = self._entries.get(entry.intent.key)
-        if known is None or (known.state, known.token) != (entry.state, entry.token):
+        if known is None or known.token != entry.token:
+            return None
+        if known.state is state:
+            return known
+        if known.state not in changeable(entry, state):
             return None
         changed = replace(known, state=state, result=result, note=note, changed=self._now())
         self._entries[entry.intent.key] = changed
