@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
+
+from sqlalchemy import select
 
 from callgate import CallContext, tool
 from callgate.approvals.desk import Approvals
@@ -18,6 +22,10 @@ from callgate.gate import Gate
 from callgate.messages import CallPart
 from callgate.riders import Rider
 from callgate.stages.journal import Journal
+from callgate.store.database import Database
+from callgate.store.journal import SqlJournal
+from callgate.store.links import Link
+from callgate.store.tables import audit
 from callgate.testing import Captured
 from callgate.types import Decision, Principal
 
@@ -59,12 +67,15 @@ class Scene:
     journal: Journal
     wall: Wall
     kind: str = "memory"
+    database: Database | None = None
+    numbers: count[int] = field(default_factory=lambda: count(1))
     done: list[tuple[str, Any]] = field(default_factory=list)
     seen: Captured = field(default_factory=Captured)
 
     def desk(self, rules: Iterable[Rule] = ()) -> Approvals:
-        numbers = iter(range(1, 100))
-        return Approvals(self.store, rules=rules, now=self.wall, ids=lambda: str(next(numbers)))
+        return Approvals(
+            self.store, rules=rules, now=self.wall, ids=lambda: str(next(self.numbers))
+        )
 
     def gate(self, *rules: Rule, description: str = "Pay.", observe: Collection[str] = ()) -> Gate:
         done = self.done
@@ -98,13 +109,33 @@ class Scene:
         self, rider: Rider, approval: Approval, *, before: str | None = None, **change: Any
     ) -> RefusedError | None:
         """Claim the intent of an approval, or one that differs, in a transaction of its own."""
-        intent = Intended(approval.binding.key, approval.arguments)
-        return rider(None, replace(intent, **change), before)
+        intent = replace(Intended(approval.binding.key, approval.arguments), **change)
+        if not isinstance(self.journal, SqlJournal):
+            return rider(None, intent, before)
+
+        def work(link: Link) -> None:
+            if (error := rider(link, intent, before)) is not None:
+                raise error
+
+        try:
+            await self.journal.transact(work)
+        except RefusedError as error:
+            return error
+        return None
 
     async def audited(self) -> list[tuple[str, str]]:
         """The events of the audit about approvals, each with what it is about."""
-        assert isinstance(self.store, MemoryApprovals)
-        return [(event, id) for event, id, _ in self.store.audit]
+        if isinstance(self.store, MemoryApprovals):
+            return [(event, id) for event, id, _ in self.store.audit]
+        assert self.database is not None
+        wanted = select(audit.c.kind, audit.c.detail).order_by(audit.c.writer, audit.c.sequence)
+        rows = await self.database.run(lambda connection: connection.execute(wanted).all())
+        told = [(kind.split("_", 1), json.loads(detail)) for kind, detail in rows]
+        return [
+            (kind[1], detail.get("approval") or detail["grant"])
+            for kind, detail in told
+            if kind[0] in ("approval", "grant")
+        ]
 
     def verdicts(self) -> list[tuple[str, str]]:
         """What the stage decided, in order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from callgate.backends import Backends
+from callgate.store.approvals import SqlApprovals
 from callgate.store.database import Database, Sync
 from callgate.store.journal import SqlJournal
 
@@ -38,6 +39,11 @@ class Store:
     def journal(self) -> SqlJournal:
         """The journal of effects."""
         return SqlJournal(self.database, owner=self._owner)
+
+    @cached_property
+    def approvals(self) -> SqlApprovals:
+        """The approvals and grants."""
+        return SqlApprovals(self.database, self.journal)
 
     def backends(self) -> Backends:
         """Return what a gate needs of the store.
