@@ -18,6 +18,7 @@ from callgate.pipeline import (
     Clock,
     Handler,
     Listener,
+    Reconciler,
     Source,
     StageFactory,
     compose,
@@ -34,12 +35,13 @@ from callgate.stages.deadline import DeadlineFactory, Deadlines
 from callgate.stages.guard import GuardFactory
 from callgate.stages.journal import JournalFactory, starting
 from callgate.stages.order import OrderFactory
+from callgate.stages.recall import RecallFactory
 from callgate.stages.record import Record
 from callgate.stages.resolve import Resolve
 from callgate.stages.retry import RetryFactory
 from callgate.stages.validate import ValidateFactory
 from callgate.tool import FunctionTool
-from callgate.types import Event, Status, Surface, Tool, ToolCall, ToolResult
+from callgate.types import Effect, Event, Status, Surface, Tool, ToolCall, ToolResult
 
 __all__ = ["CallPath", "Offered"]
 
@@ -97,9 +99,13 @@ class CallPath:
         blobs = MemoryBlobs()
         functions, sources = _sorted(offered)
         self._own = PythonSource(functions, slots=self.slots)
-        executors, tools = _collect([self._own, *sources, ResultSource(blobs)])
+        all_sources = [self._own, *sources, ResultSource(blobs)]
+        executors, tools = _collect(all_sources)
         self.surface = Surface(tools=tools, revision=_revision(tools.values()))
         backends = backends.for_tools(tools.values())
+        deadline = DeadlineFactory(self.deadlines, grace=grace)
+        bound = BoundFactory(blobs)
+        journal = backends.journal
         self.approvals = backends.approvals
         approve = self.approvals and ApproveFactory(
             self.approvals, self._again, enforce="approve" not in observe
@@ -108,19 +114,21 @@ class CallPath:
         # In the order of `stages.ORDER`; what has no back end, and no use without one, is None.
         factories: tuple[StageFactory | None, ...] = (
             ValidateFactory(),
+            None
+            if journal is None
+            else RecallFactory(journal, self._asks(all_sources, deadline, bound)),
             GuardFactory(repeats=repeats, enforce="guard" not in observe),
             approve,
             OrderFactory(),
-            None
-            if backends.journal is None
-            else JournalFactory(backends.journal, clock=clock, reads=asked),
+            None if journal is None else JournalFactory(journal, clock=clock, reads=asked),
             RetryFactory(clock=clock, chance=chance),
             AdmitFactory(self.slots),
-            DeadlineFactory(self.deadlines, grace=grace),
-            BoundFactory(blobs),
+            deadline,
+            bound,
         )
-        if backends.journal is not None:
-            executors = {name: starting(execute) for name, execute in executors.items()}
+        if journal is not None:
+            effects = {name for name, tool in tools.items() if tool.effect is not Effect.READ}
+            executors |= {name: starting(executors[name]) for name in effects}
         self._record = Record(clock)
         used = [factory for factory in factories if factory is not None]
         resolve = Resolve(self.surface, stacks(self.surface, executors, used))
@@ -129,6 +137,21 @@ class CallPath:
     def _again(self, call: ToolCall) -> Awaitable[ToolResult]:
         """Take a new call, which a stage makes instead of another, down the whole path."""
         return self.handler(call)
+
+    def _asks(self, sources: Iterable[Source], *around: StageFactory) -> dict[str, Handler]:
+        """Return what asks the world about each reconcilable tool, bounded as its calls are."""
+        asking = {
+            tool.name: source.reconcile
+            for source in sources
+            if isinstance(source, Reconciler)
+            for tool in source.list()
+            if tool.effect is Effect.RECONCILABLE
+        }
+        return stacks(
+            Surface(tools={name: self.surface.tools[name] for name in asking}, revision=""),
+            asking,
+            around,
+        )
 
     @cached_property
     def names(self) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from callgate.types import Event, Surface, Tool, ToolCall, ToolResult
 
@@ -19,6 +19,7 @@ __all__ = [
     "Handler",
     "Listener",
     "LoopClock",
+    "Reconciler",
     "Source",
     "Stage",
     "StageFactory",
@@ -67,6 +68,15 @@ class Source(Protocol):
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Execute one attempt; `call.tool` and the canonical `call.arguments` are set."""
+        ...
+
+
+@runtime_checkable
+class Reconciler(Protocol):
+    """A source that can ask the world whether a call of a reconcilable tool happened."""
+
+    async def reconcile(self, call: ToolCall) -> ToolResult:
+        """Return what the call gave; `NotExecutedError` says that it did not happen."""
         ...
 
 

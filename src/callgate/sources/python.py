@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import orjson
 
-from callgate.errors import CallError, ResultError, ToolRaisedError
+from callgate.errors import (
+    CallError,
+    InDoubtError,
+    NotExecutedError,
+    ResultError,
+    ToolRaisedError,
+)
 from callgate.schema.bind import binder, encode
 from callgate.stages.admit import Slots
 from callgate.tool import FunctionTool
@@ -77,19 +84,39 @@ class PythonSource:
             raise
         except Exception as exc:  # the boundary to the code of a tool
             raise ToolRaisedError(f"{name} raised {type(exc).__name__}: {_short(exc)}") from exc
-        plain = type(value) in _SCALARS
-        if not plain and isinstance(value, Pending):
-            return ToolResult(status=Status.PENDING, pending=value)
+        return _result(name, value)
+
+    async def reconcile(self, call: ToolCall) -> ToolResult:
+        """Ask the world, by the function's `reconcile`, whether `call` happened.
+
+        Returns:
+            What the call would have returned.
+
+        Raises:
+            NotExecutedError: It did not happen.
+            CallError: That cannot be told.
+        """
+        name = call.name
+        ask = self._functions[name].reconcile
+        if ask is None:
+            raise InDoubtError(f"{name} has no way to ask whether it happened.")
+
+        def run() -> Any:
+            return ask(call.key, dict(call.arguments))
+
         try:
-            body = b"%b" % encode(value)  # a copy, without the 4 kB buffer that orjson leaves
-        except (TypeError, ValueError, RecursionError) as exc:
-            raise ResultError(
-                f"{name} returned a {type(value).__name__} that is not JSON: {_short(exc)}"
+            value = await self._in_thread(run, _no_keywords, call)
+            if inspect.isawaitable(value):
+                value = await value
+        except CallError:
+            raise
+        except Exception as exc:  # the boundary to the code of a tool
+            raise ToolRaisedError(
+                f"reconcile of {name} raised {type(exc).__name__}: {_short(exc)}"
             ) from exc
-        # What the caller gets is what the model reads, and shares nothing with the tool's own data.
-        if not plain:
-            value = orjson.loads(body)
-        return make_result(status=_OK, value=value, body=body)
+        if value is None:
+            raise NotExecutedError(f"{name} did not happen.")
+        return _result(name, value)
 
     def _prepare(self, function: FunctionTool[..., Any]) -> _Invoke:
         run, signature = function.function, function.signature
@@ -120,6 +147,26 @@ class PythonSource:
             if not work.cancelled() and not work.done():
                 self._slots.hold(call.name, work, asyncio.get_running_loop())
             raise
+
+
+def _result(name: str, value: Any) -> ToolResult:
+    plain = type(value) in _SCALARS
+    if not plain and isinstance(value, Pending):
+        return ToolResult(status=Status.PENDING, pending=value)
+    try:
+        body = b"%b" % encode(value)  # a copy, without the 4 kB buffer that orjson leaves
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ResultError(
+            f"{name} returned a {type(value).__name__} that is not JSON: {_short(exc)}"
+        ) from exc
+    # What the caller gets is what the model reads, and shares nothing with the tool's own data.
+    if not plain:
+        value = orjson.loads(body)
+    return make_result(status=_OK, value=value, body=body)
+
+
+def _no_keywords(call: ToolCall) -> dict[str, Any]:
+    return {}
 
 
 async def _at_once(run: Callable[..., Any], keywords: _Keywords, call: ToolCall) -> Any:

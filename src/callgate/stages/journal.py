@@ -54,7 +54,6 @@ __all__ = [
     "takeable",
 ]
 
-_HARMLESS = frozenset({Effect.READ, Effect.IDEMPOTENT})  # may be tried again, whatever happened
 _POLL = 0.05  # seconds between looks at an intent that somebody else is trying
 _SHOWN = 200  # characters of a key that are repeated in a message
 
@@ -223,7 +222,7 @@ def takeable(entry: Entry, intent: Intent) -> bool:
     """
     if not _same(entry.intent, intent):
         return False
-    again = entry.intent.effect is intent.effect and intent.effect in _HARMLESS
+    again = entry.intent.effect is intent.effect is Effect.IDEMPOTENT
     match entry.state:
         case State.NOT_HAPPENED:
             return True
@@ -405,8 +404,6 @@ class JournalStage:
             return State.NOT_HAPPENED
         if result.status is Status.PENDING:
             return State.WAITING
-        if self._effect is Effect.READ:
-            return State.NOT_HAPPENED
         error = result.error
         if isinstance(error, ToolFailedError) and error.acted:
             return State.FAILED_AFTER_EFFECT
