@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from callgate.approvals.desk import Approvals
 from callgate.stages.admit import Rates
 from callgate.stages.breaker import Circuits
 from callgate.stages.cache import Generations
 from callgate.stages.guard import Spend
-from callgate.stages.journal import Journal
+from callgate.stages.journal import Journal, MemoryJournal
 from callgate.stages.resolve import Switches
+from callgate.types import Tool
 
 __all__ = ["Backends"]
 
@@ -29,6 +32,8 @@ class Backends:
         circuits: Which backends are out: `breaker`.
         generations: How often effects may have changed what reads tell: `cache`.
         switches: Which tools are switched off: `resolve`. None if none can be.
+        approvals: Which calls need a person, and where people decide: `approve`. An approval is
+            used up where the call is claimed, so it is kept where the journal is.
     """
 
     journal: Journal | None = None
@@ -37,3 +42,17 @@ class Backends:
     circuits: Circuits | None = None
     generations: Generations | None = None
     switches: Switches | None = None
+    approvals: Approvals | None = None
+
+    def for_tools(self, tools: Iterable[Tool]) -> Backends:
+        """Return these back ends with what the tools cannot be called without, in memory.
+
+        A tool that declares `approval` is never called without it; what people say is kept in
+        memory then, and an approval needs a journal that uses it up.
+        """
+        approvals, journal = self.approvals, self.journal
+        if approvals is None and any(tool.approval for tool in tools):
+            approvals = Approvals()
+        if approvals is not None and journal is None:
+            journal = MemoryJournal()
+        return replace(self, approvals=approvals, journal=journal)

@@ -11,6 +11,7 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   └── MisuseError                 [misuse]              wrong event loop, closed gate ...
     ├── StoreError                      [store]               the database did not do what it must
     │   └── SchemaError                 [schema]              its tables are of another version
+    ├── ApprovalError                   [approval]            a person's decision is not accepted
     ├── CallError                       a call did not succeed; the model is told
     │   ├── RefusedError                nothing was executed
     │   │   ├── UnknownToolError        [unknown_tool]
@@ -28,6 +29,7 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   │   ├── KeyConflictError        [key_conflict]        the key belongs to another intent
     │   │   ├── InProgressError         [in_progress] *       the same intent is being tried
     │   │   ├── NotWrittenError         [not_written] *       the intent could not be written down
+    │   │   ├── NotApprovedError        [not_approved]        an approval does not hold
     │   │   └── DeniedError             [denied]
     │   └── ExecutionError              an attempt was made
     │       ├── ToolFailedError         [tool_failed]         the tool says: final, adapt
@@ -56,6 +58,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 __all__ = [
+    "ApprovalError",
     "ArgumentsError",
     "BudgetError",
     "BusyError",
@@ -82,6 +85,7 @@ __all__ = [
     "ModelRequestError",
     "ModelStreamError",
     "ModelUnavailableError",
+    "NotApprovedError",
     "NotExecutedError",
     "NotWrittenError",
     "RateLimitedError",
@@ -177,6 +181,12 @@ class SchemaError(StoreError):
     """The tables of the database are of another version than this program."""
 
     code = "schema"
+
+
+class ApprovalError(CallgateError):
+    """A person's decision about a call, or a grant, is not accepted."""
+
+    code = "approval"
 
 
 class CallError(CallgateError):
@@ -335,6 +345,15 @@ class NotWrittenError(RefusedError):
     code = "not_written"
     retryable = True
     told = "Nothing was executed. Try again later or go on without it."
+
+
+class NotApprovedError(RefusedError):
+    """The approval is for another call, was used, taken back or came too late."""
+
+    code = "not_approved"
+    told = (
+        "Nothing was executed. Make the call again if it is still needed: a person is asked anew."
+    )
 
 
 class DeniedError(RefusedError):

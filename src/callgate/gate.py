@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
+from callgate.approvals.desk import Approvals
 from callgate.backends import Backends
 from callgate.controls import Controls
 from callgate.errors import MisuseError
@@ -51,7 +52,8 @@ class Gate:
             listeners: Called with every event, in order.
             controls: Rates, allowances, breakers, backends and chains; by default none, and a
                 call may give one result three times.
-            observe: Names of deciding stages (`guard`, `breaker`, `admit`, `fallback`) that only
+            observe: Names of deciding stages (`guard`, `approve`, `breaker`, `admit`,
+                `fallback`) that only
                 tell listeners what they would do; all others enforce.
             grace: Seconds a started effect may go on after its caller left.
             clock: The time; defaults to the event loop's.
@@ -77,6 +79,20 @@ class Gate:
     def surface(self) -> Surface:
         """The tools behind this gate."""
         return self._path.surface
+
+    @property
+    def approvals(self) -> Approvals:
+        """Where people decide about calls that wait for them.
+
+        Raises:
+            MisuseError: No call of this gate needs a person.
+        """
+        if self._path.approvals is None:
+            raise MisuseError(
+                "No call of this gate needs a person. Declare @tool(approval=True), or give rules: "
+                "Gate(tools, backends=Backends(approvals=Approvals(rules=[...])))."
+            )
+        return self._path.approvals
 
     def tools(
         self, principal: Principal = ANYONE, *, wire: str | None = None, model: str | None = None

@@ -31,6 +31,7 @@ from callgate.schema.canonical import digest
 from callgate.sources.python import PythonSource
 from callgate.sources.results import MemoryBlobs, ResultSource
 from callgate.stages.admit import AdmitFactory, AdmitState, MemoryRates, Slots
+from callgate.stages.approve import ApproveFactory
 from callgate.stages.bound import BoundFactory
 from callgate.stages.breaker import BreakerFactory, MemoryCircuits
 from callgate.stages.cache import CacheFactory, MemoryGenerations, Shelf
@@ -49,7 +50,7 @@ from callgate.types import Effect, Event, Status, Surface, Tool, ToolCall, ToolR
 
 __all__ = ["CallPath", "Offered"]
 
-_DECIDING = frozenset(("admit", "breaker", "fallback", "guard"))
+_DECIDING = frozenset(("admit", "approve", "breaker", "fallback", "guard"))
 
 _log = logging.getLogger("callgate")
 
@@ -68,6 +69,7 @@ class CallPath:
         slots: Where running attempts are counted.
         handler: Takes a call down the path.
         portal: The door for callers that cannot await.
+        approvals: Where people decide about calls; None if no tool and no back end asks them.
     """
 
     def __init__(
@@ -106,10 +108,16 @@ class CallPath:
         collected = _collect(offers)
         executors, tools = collected.executors, collected.tools
         self.surface = Surface(tools=tools, revision=_revision(tools.values()))
+        backends = backends.for_tools(tools.values())
         deadline = DeadlineFactory(self.deadlines, grace=grace)
         bound = BoundFactory(blobs)
         journal = backends.journal
         limiting = self._limiting(backends, controls, observe, collected.sources)
+        self.approvals = backends.approvals
+        approve = self.approvals and ApproveFactory(
+            self.approvals, self._dispatch, enforce="approve" not in observe
+        )
+        asked = approve.reached(self.surface) if approve else frozenset[str]()
         # In the order of `stages.ORDER`; what has no back end, and no use without one, is None.
         factories: tuple[StageFactory | None, ...] = (
             ValidateFactory(),
@@ -117,9 +125,10 @@ class CallPath:
             if journal is None
             else RecallFactory(journal, self._asks(offers, deadline, bound), clock=clock),
             limiting["guard"],
+            approve,
             OrderFactory(),
             limiting["cache"],
-            None if journal is None else JournalFactory(journal, clock=clock),
+            None if journal is None else JournalFactory(journal, clock=clock, reads=asked),
             RetryFactory(clock=clock, chance=chance),
             limiting["breaker"],
             limiting["admit"],
@@ -165,6 +174,7 @@ class CallPath:
         }
 
     def _dispatch(self, call: ToolCall) -> Awaitable[ToolResult]:
+        """Take a new call, which a stage makes instead of another, down the whole path."""
         return self.handler(call)
 
     def _asks(self, sources: Iterable[Source], *around: StageFactory) -> dict[str, Handler]:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from callgate.approvals.desk import Verdict
 from callgate.codecs import Codec, by_name, detect, wire_of
 from callgate.codecs.clients import ChunkReader, as_sent
 from callgate.errors import DuplicateCallError, MisuseError, ModelStreamError, RefusedError
@@ -307,30 +308,63 @@ class Session:
         _show(reader.close(), on_event)
         return await self._respond(reader.response, codec)
 
-    async def resume(self, answer: Answer, replies: Mapping[str, Any]) -> Answer:
+    async def resume(self, answer: Answer, replies: Mapping[str, Any] | None = None) -> Answer:
         """Complete calls that were waiting.
+
+        Calls that people have decided about, here or elsewhere, go on; the others go on waiting.
 
         Args:
             answer: An answer with waiting calls, of this session.
-            replies: What the waiting calls asked for, by call id.
+            replies: What the waiting calls asked for, by call id: a `Verdict` for one that waits
+                for approval, else a JSON value.
 
         Returns:
             The answer with those calls completed, under the keys they had.
 
         Raises:
-            MisuseError: A reply names no waiting call.
+            MisuseError: A reply names no waiting call, or is none.
+            ApprovalError: A verdict is not accepted.
         """
-        self._path.attach()
-        waiting = {item.call.id for item in answer.waiting}
-        if stray := sorted(set(replies) - waiting):
-            raise MisuseError(f"No call waits under the id {', '.join(stray)}.")
+        given = await self.decide(answer, replies or {})
+        # The stage looks a decision up itself; only what a tool asked for goes to the tool.
+        asked = {item.call.id for item in answer.waiting if _approval(item)}
+        told = {id: None if id in asked else reply for id, reply in given.items()}
         calls = [item.call for item in answer.answered]
-        places = [place for place, call in enumerate(calls) if call.id in replies]
-        made = await self._run(self._maker(calls, answer.turn, replies), places, {})
+        places = [place for place, call in enumerate(calls) if call.id in told]
+        made = await self._run(self._maker(calls, answer.turn, told), places, {})
         results = dict(zip(places, made, strict=True))
         final = [results.get(place, item.result) for place, item in enumerate(answer.answered)]
         done = replace(_answer(calls, final, answer.turn), said=answer.said)
         return _on_wire(done, by_name(answer.wire)) if answer.wire else done
+
+    async def decide(self, answer: Answer, replies: Mapping[str, Any]) -> dict[str, Any]:
+        """Take the verdicts among replies, and look which waiting calls were decided about.
+
+        Args:
+            answer: An answer with waiting calls, of this session.
+            replies: As in `resume`.
+
+        Returns:
+            The replies as JSON values; `{"approval": ID}` for each call whose approval is decided.
+
+        Raises:
+            MisuseError: A reply names no waiting call, or is none.
+            ApprovalError: A verdict is not accepted.
+        """
+        self._path.attach()
+        waiting = {item.call.id: _approval(item) for item in answer.waiting}
+        if stray := sorted(set(replies) - set(waiting)):
+            raise MisuseError(f"No call waits under the id {', '.join(stray)}.")
+        plain = {id: reply for id, reply in replies.items() if not waiting[id]}
+        desk = self._path.approvals
+        if desk is None:
+            return plain
+        for id, approval in waiting.items():
+            if approval and id in replies and not _is_notice(replies[id], approval):
+                await desk.decide(approval, _verdict(id, replies[id]))
+        decided = await desk.decided([approval for approval in waiting.values() if approval])
+        notices = {id: {"approval": one} for id, one in waiting.items() if one in decided}
+        return plain | notices
 
     def call_blocking(
         self, name: str, arguments: Mapping[str, Any] | str | bytes, **options: Any
@@ -341,6 +375,10 @@ class Session:
     def answer_blocking(self, response: Any, *, wire: str | None = None) -> Answer:
         """Run every call in a response; the blocking twin of `answer`."""
         return self._path.portal.run(lambda: self.answer(response, wire=wire))
+
+    def resume_blocking(self, answer: Answer, replies: Mapping[str, Any] | None = None) -> Answer:
+        """Complete calls that were waiting; the blocking twin of `resume`."""
+        return self._path.portal.run(lambda: self.resume(answer, replies))
 
     def answer_stream_blocking(
         self, chunks: Iterable[Any], *, wire: str, on_event: Watch | None = None
@@ -389,6 +427,23 @@ class Session:
     def _changes(self, name: str) -> bool:
         tool = self._path.surface.tools.get(name)
         return tool is not None and tool.effect is not Effect.READ
+
+
+def _approval(item: Answered) -> str:
+    return "" if item.result.pending is None else item.result.pending.id
+
+
+def _is_notice(reply: Any, approval: str) -> bool:
+    return reply == {"approval": approval}
+
+
+def _verdict(id: str, reply: Any) -> Verdict:
+    if isinstance(reply, Verdict):
+        return reply
+    raise MisuseError(
+        f"Call {id} waits for approval: answer with a Verdict that says who decides, such as "
+        "Verdict(by=person, approve=True)."
+    )
 
 
 class _Offer:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import math
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,17 @@ from typing import Any, TypeVar, cast
 
 from callgate.errors import SettingsError
 
-__all__ = ["FILE", "ModelSettings", "RunLimits", "Settings", "StoreSettings", "find_file", "load"]
+__all__ = [
+    "FILE",
+    "ApprovalSettings",
+    "ModelSettings",
+    "PersonSettings",
+    "RunLimits",
+    "Settings",
+    "StoreSettings",
+    "find_file",
+    "load",
+]
 
 FILE = "callgate.toml"
 """The name of the settings file."""
@@ -81,6 +91,36 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonSettings:
+    """Somebody who may decide: a table `[approvals.people.NAME]`.
+
+    Attributes:
+        tenant: Whose calls the person may decide about.
+        roles: What the person is, such as `approver` or `granter`.
+    """
+
+    tenant: str = ""
+    roles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalSettings:
+    """Which calls need a person, and who decides: the table `[approvals]`.
+
+    Attributes:
+        rules: Each table `[[approvals.rules]]`: the options of `callgate.approvals.rules.Rule`.
+        people: Who may decide, by name.
+        granters: Roles that may give and take back standing grants.
+        link_key: The *name* of the environment variable that holds the key of signed links.
+    """
+
+    rules: tuple[Mapping[str, Any], ...] = ()
+    people: Mapping[str, PersonSettings] = field(default_factory=dict[str, PersonSettings])
+    granters: frozenset[str] = frozenset({"granter"})
+    link_key: str = "CALLGATE_LINK_KEY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that may be set.
 
@@ -92,6 +132,7 @@ class Settings:
         models: Models under names of one's own.
         limits: Bounds of one run.
         store: Where effects, runs and evidence are kept.
+        approvals: Which calls need a person, and who decides.
         folder: Where weights and other large files are kept.
     """
 
@@ -102,6 +143,7 @@ class Settings:
     models: Mapping[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
     limits: RunLimits = field(default_factory=RunLimits)
     store: StoreSettings = field(default_factory=StoreSettings)
+    approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
     folder: Path = field(default_factory=Path)
 
 
@@ -142,7 +184,7 @@ def load(
     start = start or Path.cwd()
     path = find_file(start, environment) if file is None else _existing(file, "--file")
     table = _Table(str(path or "callgate.toml"), "", _parse(path) if path else {})
-    table.only(("tools", "model", "models", "limits", "store", "folder"))
+    table.only(("tools", "model", "models", "limits", "store", "approvals", "folder"))
     variables = _Table.of_environment(environment)
     root = (path.parent if path else start).resolve()
     return Settings(
@@ -153,6 +195,7 @@ def load(
         models={name: _model(inner) for name, inner in table.tables("models")},
         limits=_limits(table.table("limits"), variables),
         store=_store(table.table("store"), variables, root),
+        approvals=_approvals(table.table("approvals")),
         folder=_folder(table, root, environment),
     )
 
@@ -187,6 +230,46 @@ def _store(table: _Table, variables: _Table, root: Path) -> StoreSettings:
     return StoreSettings(
         url=url, sync=variables.take("store_sync", _sync, table.take("sync", _sync, "full"))
     )
+
+
+def _approvals(table: _Table) -> ApprovalSettings:
+    table.only([part.name for part in fields(ApprovalSettings)])
+    usual = ApprovalSettings()
+    return ApprovalSettings(
+        rules=tuple(_rule(inner) for inner in table.rows("rules")),
+        people={name: _person(inner) for name, inner in table.tables("people")},
+        granters=table.take("granters", _words, usual.granters),
+        link_key=table.take("link_key", _variable, usual.link_key),
+    )
+
+
+def _person(table: _Table) -> PersonSettings:
+    table.only([part.name for part in fields(PersonSettings)])
+    return PersonSettings(
+        tenant=table.take("tenant", _text, ""), roles=table.take("roles", _words, frozenset())
+    )
+
+
+def _rule(table: _Table) -> Mapping[str, Any]:
+    """Read a rule; what it does not say is left to the rule's own defaults."""
+    table.only((*_RULE, "escalations"))
+    if "then" not in table.values:
+        raise table.error("then", "nothing", "approve or ask")
+    given = {name: table.take(name, read, None) for name, read in _RULE.items()}
+    steps = [_escalation(inner) for inner in table.rows("escalations")]
+    rule = {name: value for name, value in given.items() if value is not None}
+    return {**rule, "escalations": tuple(steps)} if steps else rule
+
+
+def _escalation(table: _Table) -> Mapping[str, Any]:
+    table.only(("after", "roles", "approvers"))
+    if "after" not in table.values:
+        raise table.error("after", "nothing", "a number of seconds above 0")
+    return {
+        "after": table.take("after", _seconds, 0.0),
+        "roles": table.take("roles", _words, frozenset[str]()),
+        "approvers": table.take("approvers", _whole, None),
+    }
 
 
 def _model(table: _Table) -> ModelSettings:
@@ -297,6 +380,14 @@ class _Table:
         """Return the table at `key`; an empty one when there is none."""
         return _Table(self.place, f"{self.prefix}{key}.", self.take(key, _table, {}))
 
+    def rows(self, key: str) -> Iterable[_Table]:
+        """Return the tables in the list at `key`; none when there is no list."""
+        rows = self.take(key, _rows, ())
+        return [
+            _Table(self.place, f"{self.prefix}{key}[{place}].", row)
+            for place, row in enumerate(rows)
+        ]
+
     def tables(self, key: str) -> Iterable[tuple[str, _Table]]:
         """Return the tables within the table at `key`, with their names."""
         outer = self.table(key)
@@ -314,6 +405,12 @@ def _table(value: object) -> Mapping[str, Any]:
     raise _RefusedError("a table")
 
 
+def _rows(value: object) -> Sequence[Mapping[str, Any]]:
+    if isinstance(value, list):
+        return [_table(item) for item in cast("list[object]", value)]
+    raise _RefusedError("a list of tables")
+
+
 def _text(value: object) -> str:
     if isinstance(value, str) and value:
         return value
@@ -324,6 +421,22 @@ def _texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, list):
         return tuple(_text(item) for item in cast("list[object]", value))
     raise _RefusedError('a list of texts, such as ["tools.py:add"]')
+
+
+def _words(value: object) -> frozenset[str]:
+    return frozenset(_texts(value))
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _RefusedError("true or false")
+
+
+def _then(value: object) -> str:
+    if value in ("approve", "ask"):
+        return str(value)
+    raise _RefusedError("approve or ask")
 
 
 def _names(value: str) -> tuple[str, ...]:
@@ -393,3 +506,18 @@ def _money(value: object) -> Decimal:
     if amount.is_finite() and amount > 0:
         return amount
     raise _RefusedError("US dollars above 0")
+
+
+_RULE: Mapping[str, Callable[[Any], Any]] = {
+    "then": _then,
+    "tools": _texts,
+    "tags": _words,
+    "effects": _words,
+    "when": _text,
+    "roles": _words,
+    "approvers": _whole,
+    "expires": _seconds,
+    "self_approval": _truth,
+    "grants": _truth,
+    "reason": _text,
+}

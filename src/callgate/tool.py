@@ -18,6 +18,7 @@ from typing import (
     overload,
 )
 
+from callgate.approvals.predicate import parse
 from callgate.controls import Alternative
 from callgate.errors import DefinitionError
 from callgate.schema.check import Checker
@@ -87,6 +88,8 @@ class ToolOptions(TypedDict, total=False):
         cheap: States that a sync function returns at once, so that it is called on the event loop
             instead of in a worker thread; defaults to False.
         tags: Free words for filters and policies.
+        approval: When a person must approve a call: True for always, or a condition over the
+            arguments such as `"amount >= 100"`; defaults to False.
     """
 
     name: str
@@ -112,6 +115,7 @@ class ToolOptions(TypedDict, total=False):
     poll: bool
     cheap: bool
     tags: frozenset[str]
+    approval: bool | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -221,7 +225,14 @@ def _contract(name: str, signature: Signature, options: ToolOptions) -> Tool:
         parallel=options.get("parallel", False),
         poll=options.get("poll", False),
         tags=options.get("tags", frozenset()),
+        approval=_approval(options.get("approval", False)),
     )
+
+
+def _approval(asked: bool | str) -> str:
+    if isinstance(asked, str):
+        return parse(asked).text
+    return "always" if asked else ""
 
 
 def _effect(signature: Signature, options: ToolOptions) -> Effect:

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from callgate.controls import Alternative
 from callgate.errors import CallError, RefusedError
+from callgate.riders import Rider, Transaction
 
 __all__ = [
     "ANYONE",
@@ -172,6 +173,8 @@ class Tool:
         poll: Whether the same call with the same result may be repeated (status queries).
         tags: Free words for filters and policies.
         fallback: Tools that answer when this one is out, in order.
+        approval: When a person must approve a call: `always`, or a condition over its arguments
+            (see `callgate.approvals.predicate`); empty for never.
     """
 
     name: str
@@ -186,6 +189,7 @@ class Tool:
     poll: bool = False
     tags: frozenset[str] = frozenset()
     fallback: tuple[Alternative, ...] = ()
+    approval: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,25 +289,6 @@ class TurnGate(Protocol):
         ...
 
 
-class Transaction(Protocol):
-    """The transaction in which an intent is claimed, as what rides with it sees it."""
-
-    def execute(self, statement: Any, values: Mapping[str, Any]) -> int:
-        """Execute a statement of SQLAlchemy with its values; return how many rows it changed."""
-        ...
-
-
-class Rider(Protocol):
-    """What must hold in the very transaction that claims an intent, such as using up an approval.
-
-    It may run in the thread of the database, and must do nothing but what the transaction does.
-    """
-
-    def __call__(self, transaction: Transaction | None) -> RefusedError | None:
-        """Do it, or say why not: then nothing is claimed. None stands for a claim in memory."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One intent to use a tool.
@@ -370,11 +355,13 @@ class Pending:
         kind: What is waited for, such as `approval` or `elicitation`.
         prompt: What the person is asked.
         schema: JSON Schema of the answer.
+        id: Names what is waited for where it stands in a store, such as an approval; else empty.
     """
 
     kind: str
     prompt: str
     schema: JsonSchema = field(default_factory=dict[str, Any])
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,7 +183,7 @@ def begin(
     return leg
 
 
-def proceed(
+async def proceed(
     session: Session,
     log: RunLog,
     *,
@@ -197,11 +197,14 @@ def proceed(
     Raises:
         RunError: The log cannot be continued, or is of another session or other tools.
         MisuseError: A reply names no waiting call.
+        ApprovalError: A verdict is not accepted.
     """
     leg = Leg(session, log, model, budget, options)
     state = leg.state
     _check_session(session, leg)
     news = _news(leg, replies or {})
+    if state.answer is not None:
+        news = _news(leg, await session.decide(state.answer, news))
     waits = state.answer is not None
     if news or not (state.reason is None or waits or state.final):
         leg.news.append(leg.record(RunResumed(replies=news)))

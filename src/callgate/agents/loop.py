@@ -165,14 +165,16 @@ async def resume(
     """Start a new leg of a run from its log.
 
     What the log knows is not asked for again: answers of the model, results of calls and replies
-    of people stay as they are. A run that is done stays done, and one that waits without a
-    reply goes on waiting. A run that was stopped or failed goes on under the budget given here.
+    of people stay as they are. A run that is done stays done. One that waits goes on once there is
+    a reply or people have decided about one of its calls. A run that was stopped or failed goes on
+    under the budget given here.
 
     Args:
         session: The session the run began in, or the one restored from `log.state().session`.
         log: The run's log, or any beginning of it; new events are appended to it.
         model: The model; it may be another one than before.
-        replies: What waiting calls asked for, by call id.
+        replies: What waiting calls asked for, by call id; a `Verdict` for one that waits for
+            approval.
         budget: What the run may spend, its earlier legs included.
         on_event: Called with every new event.
         options: How the run is conducted.
@@ -183,8 +185,9 @@ async def resume(
     Raises:
         RunError: The log cannot be continued, or is of another session or other tools.
         MisuseError: A reply names no waiting call.
+        ApprovalError: A verdict is not accepted.
     """
-    leg = proceed(session, log, model=model, budget=budget, options=options, replies=replies)
+    leg = await proceed(session, log, model=model, budget=budget, options=options, replies=replies)
     return await _drive(leg, on_event)
 
 
@@ -220,7 +223,9 @@ async def stream(
         MisuseError: As in `run` and `resume`.
     """
     if isinstance(prompt, RunLog):
-        leg = proceed(session, prompt, model=model, budget=budget, options=options, replies=replies)
+        leg = await proceed(
+            session, prompt, model=model, budget=budget, options=options, replies=replies
+        )
     else:
         leg = begin(session, prompt, model=model, budget=budget, system=system, options=options)
     leg.listening = True

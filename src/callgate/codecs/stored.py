@@ -277,7 +277,8 @@ def result_from_json(data: Json) -> ToolResult:
 
 
 def _pending_to_json(pending: Pending) -> dict[str, Any]:
-    return {"kind": pending.kind, "prompt": pending.prompt, "schema": pending.schema}
+    told = {"kind": pending.kind, "prompt": pending.prompt, "schema": pending.schema}
+    return {**told, **_given(id=pending.id)}
 
 
 def _repair_to_json(repair: Repair) -> dict[str, Any]:

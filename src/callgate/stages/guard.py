@@ -28,6 +28,8 @@ __all__ = [
     "Spend",
 ]
 
+_PENDING = Status.PENDING
+
 _KEPT = 256  # calls remembered per session
 _LONG = 1024  # bytes of arguments above which only their digest is remembered
 _NOTHING = Decimal(0)
@@ -321,7 +323,7 @@ class Guard:
             if self._changes:
                 memory.seen.clear()
             raise
-        if not self._poll or self._changes:
+        if result.status is not _PENDING and (not self._poll or self._changes):
             self._remember(memory, mark, result)
         return result
 

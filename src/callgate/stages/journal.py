@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -483,13 +483,15 @@ def _did_not_act(error: CallError | None) -> bool:
 class JournalFactory:
     """Journals every effect; reads only where something may ride on their claim."""
 
-    def __init__(self, journal: Journal, *, clock: Clock, reads: bool = False) -> None:
+    def __init__(
+        self, journal: Journal, *, clock: Clock, reads: Collection[str] = frozenset()
+    ) -> None:
         """Keep what all tools share.
 
         Args:
             journal: Where effects are written down.
             clock: Waits for somebody else's try.
-            reads: Whether a read may come with riders, such as an approval; defaults to False.
+            reads: Names of tools whose reads may come with riders, such as an approval.
         """
         self._journal = journal
         self._clock = clock
@@ -497,7 +499,7 @@ class JournalFactory:
 
     def for_tool(self, tool: Tool, surface: Surface) -> Stage | None:
         """Return the journaling stage, or None for a tool that only reads."""
-        if tool.effect is Effect.READ and not self._reads:
+        if tool.effect is Effect.READ and tool.name not in self._reads:
             return None
         return JournalStage(tool, self._journal, self._clock)
 
@@ -549,7 +551,8 @@ class MemoryJournal:
         if known is not None and not takeable(known, intent):
             return known
         for rider in riders:
-            if (error := rider(None)) is not None:
+            before = None if known is None else known.state.value
+            if (error := rider(None, intent, before)) is not None:
                 raise error
         self._claims += 1
         now = self._now()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from callgate.errors import NotExecutedError
 from callgate.pipeline import Handler, Stage
 from callgate.types import Decision, Effect, Status, Surface, Tool, ToolCall, ToolResult, TurnGate
 
-__all__ = ["Order", "OrderFactory", "Turn", "run_turn"]
+__all__ = ["Order", "OrderFactory", "Turn", "in_place_of", "run_turn"]
 
 # A member is looked up through its metaclass, which a hot path feels.
 _OK, _READ = Status.OK, Effect.READ
@@ -120,6 +121,27 @@ class Turn:
         return ToolResult(status=Status.ERROR, error=error, attempts=0)
 
 
+def in_place_of(call: ToolCall, turn: TurnGate) -> TurnGate:
+    """Return the turn as a new call sees it that is made instead of `call`, at its place."""
+    return _InPlace(call.key, turn)
+
+
+class _InPlace:
+    """Stands between a turn and a call with another key than the one the turn counts with."""
+
+    __slots__ = ("_key", "_turn")
+
+    def __init__(self, key: str, turn: TurnGate) -> None:
+        self._key = key
+        self._turn = turn
+
+    async def enter(self, call: ToolCall) -> ToolResult | None:
+        return await self._turn.enter(replace(call, key=self._key))
+
+    def leave(self, call: ToolCall, result: ToolResult | None) -> None:
+        self._turn.leave(replace(call, key=self._key), result)
+
+
 def _wake(waiting: asyncio.Future[None]) -> None:
     if not waiting.done():
         waiting.set_result(None)
@@ -183,7 +205,9 @@ class _Running:
             self._given_up = True
             self._turn.arrive(call)
             raise
-        if result.status is not _OK and self._changes(call.name):
+        # Whoever waits for a person has not been started: it neither failed nor stops the others.
+        asked = result.pending is not None and result.pending.id
+        if result.status is not _OK and not asked and self._changes(call.name):
             self._turn.fail(call)  # before it arrives: a refusal stops the effects behind it
         self._turn.arrive(call)
         return result

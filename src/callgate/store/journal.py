@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Text, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -31,6 +31,8 @@ from callgate.store.writer import Writer
 from callgate.types import Effect, Rider, ToolResult
 
 __all__ = ["SqlJournal", "entry_of"]
+
+_Made = TypeVar("_Made")
 
 _FIND = select(journal).where(journal.c.key == bindparam("key"))
 _LOCK = _FIND.with_for_update()
@@ -197,15 +199,47 @@ class SqlJournal:
             StoreError: It could not be written.
         """
         await self._writer.submit(
-            lambda link: self._chain.add(
-                link,
-                kind,
-                at=self._now(),
-                key=key,
-                tenant=tenant,
-                principal=principal,
-                detail=detail,
+            lambda link: self.noted(
+                link, kind, key=key, tenant=tenant, principal=principal, detail=detail
             )
+        )
+
+    async def transact(self, work: Callable[[Link], _Made]) -> _Made:
+        """Do the work of another part of the store, which is on disk when this returns.
+
+        Args:
+            work: Is given the connection in a transaction, and adds to the audit by `noted` once
+                it has done all that may fail.
+
+        Raises:
+            StoreError: It could not be written.
+        """
+
+        def job(link: Link) -> _Made:
+            with link.savepoint():
+                return work(link)
+
+        return await self._writer.submit(job, sync=True)
+
+    def noted(
+        self,
+        link: Link,
+        kind: str,
+        *,
+        key: str,
+        tenant: str,
+        principal: str,
+        detail: Mapping[str, Any],
+    ) -> None:
+        """Add an entry to the audit in a transaction of `transact` or of a claim."""
+        self._chain.add(
+            link,
+            kind,
+            at=self._now(),
+            key=key,
+            tenant=tenant,
+            principal=principal,
+            detail=detail,
         )
 
     def _let_go(self, entry: Entry) -> None:
@@ -237,34 +271,38 @@ class SqlJournal:
         if intent.key in self._unwritten and (kept := self._found(link, intent.key)) is not None:
             return kept
         with link.savepoint() if riders else nullcontext():
-            entry = self._take(link, intent, token)
-            if not entry.mine:
+            entry, before = self._take(link, intent, token)
+            # One that is ours already was committed with its riders; only the answer was lost.
+            if not entry.mine or before is entry:
                 return entry
             for rider in riders:
-                if (error := rider(link)) is not None:
+                if (error := rider(link, intent, before and before.state.value)) is not None:
+                    self._chain.forget()  # what riders before it have added is undone
                     raise error
             self._audit(link, entry, State.CLAIMED.value, tries=entry.tries)
             return entry
 
-    def _take(self, link: Link, intent: Intent, token: str) -> Entry:
+    def _take(self, link: Link, intent: Intent, token: str) -> tuple[Entry, Entry | None]:
+        """Return the entry under the key now, and the one that was there before."""
         now = self._now()
         entry = Entry(
             intent=intent, state=State.CLAIMED, token=token, mine=True, created=now, changed=now
         )
         row = _row_of(entry, self._leases.id)
         if link.execute(self._insert, row):
-            return entry
+            return entry, None
         known = self._read(link, intent.key, _LOCK)
         if known is None:
             raise StoreError(f"{self._database.name}: the entry of {intent.key!r} has vanished.")
         if known.token == token:
-            return replace(known, mine=True)
+            known = replace(known, mine=True)
+            return known, known
         if not takeable(known, intent):
-            return known
+            return known, known
         where = {"of_key": intent.key, "of_token": known.token, "of_state": known.state.value}
         row["tries"] = known.tries + 1
         link.execute(_TAKE, {name: row[name] for name in _TAKEN} | where)
-        return replace(entry, tries=known.tries + 1, created=known.created)
+        return replace(entry, tries=known.tries + 1, created=known.created), known
 
     def _change(self, link: Link, outcome: _Outcome) -> Entry | None:
         entry, state = outcome.entry, outcome.state

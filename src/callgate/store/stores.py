@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from callgate.backends import Backends
+from callgate.store.approvals import SqlApprovals
 from callgate.store.cells import Cells
 from callgate.store.circuits import SharedCircuits
 from callgate.store.database import Database, Sync
@@ -68,6 +69,11 @@ class Store:
             staleness: Seconds for which a call may still be let through; see `SharedSwitches`.
         """
         return SharedSwitches(self.quick, staleness=staleness)
+
+    @cached_property
+    def approvals(self) -> SqlApprovals:
+        """The approvals and grants."""
+        return SqlApprovals(self.database, self.journal)
 
     def backends(self, *, staleness: float = 0.0, ahead: int = 1) -> Backends:
         """Return what a gate needs of the store.

@@ -21,9 +21,12 @@ from sqlalchemy import (
 
 __all__ = [
     "METADATA",
+    "approvals",
     "audit",
     "blobs",
     "controls",
+    "grant_uses",
+    "grants",
     "journal",
     "owners",
     "records",
@@ -145,6 +148,49 @@ blobs = Table(
 )
 """Results too long to show; each is readable by whom it was made for."""
 
+approvals = Table(
+    "approvals",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("asked_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("key"),
+    Index(None, "state", "asked_at"),
+)
+"""Questions to people, one for each call that needed it. Written by `store.approvals`; a claim of
+the journal changes state, revision and `used_at`, so these are the truth beside the body."""
+
+grants = Table(
+    "grants",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("tool", Text, nullable=False),
+    Column("given_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("uses", BigInteger),
+    Column("used", BigInteger, nullable=False),
+    Column("revoked_by", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "tenant", "tool"),
+)
+"""Standing approvals; `used` and `revoked_by` are the truth beside the body."""
+
+grant_uses = Table(
+    "grant_uses",
+    METADATA,
+    Column("grant_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+)
+"""Which calls a grant has covered."""
 controls = Table(
     "controls",
     METADATA,
