@@ -19,7 +19,7 @@ from callgate.schema.values import is_object
 from callgate.settings.sources.web import AuthSettings
 from callgate.sources.secrets import Secret, Secrets, forms_of
 from callgate.sources.web.answers import plain
-from callgate.sources.web.client import Answer, Outgoing, Proof, WebClient
+from callgate.sources.web.client import ADDRESS, Answer, Outgoing, Proof, WebClient
 from callgate.types import Principal
 
 __all__ = ["Prover"]
@@ -63,7 +63,7 @@ class _Marks(Proof):
         for mark in self._marks:
             match mark.place:
                 case "query":
-                    request.url = request.url.copy_merge_params({mark.name: mark.text()})
+                    request.extensions = {**request.extensions, ADDRESS: self._address}
                 case "cookie":
                     held = request.headers.get("cookie")
                     pair = f"{mark.name}={quote(mark.text(), safe='')}"
@@ -71,6 +71,15 @@ class _Marks(Proof):
                 case _:
                     request.headers[mark.name] = mark.text()
         yield request
+
+    def _address(self, url: httpx2.URL) -> httpx2.URL:
+        # What is there stays as it was written: to parse and write it anew would change it.
+        query = [
+            f"{quote(mark.name, safe='')}={quote(mark.text(), safe='')}".encode()
+            for mark in self._marks
+            if mark.place == "query"
+        ]
+        return url.copy_with(query=b"&".join([*filter(None, [url.query]), *query]))
 
 
 @dataclass(slots=True)

@@ -21,10 +21,16 @@ from callgate.errors import CallError, ResultError, ToolFailedError, TransientEr
 from callgate.sources.secrets import hide
 from callgate.sources.web.address import Reach
 
-__all__ = ["Answer", "Outgoing", "Proof", "Resolve", "WebClient"]
+__all__ = ["ADDRESS", "Address", "Answer", "Outgoing", "Proof", "Resolve", "WebClient"]
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Looks a name up and gives its addresses."""
+
+ADDRESS = "callgate.address"
+"""The extension of a request that holds an `Address`."""
+
+Address: TypeAlias = Callable[[httpx2.URL], httpx2.URL]
+"""Writes a secret into the address of a request."""
 
 _CODINGS = ("", "identity", "gzip", "deflate")
 _CONNECTIONS = 100
@@ -201,6 +207,22 @@ class _Transport(httpx2.AsyncHTTPTransport):
             keepalive_expiry=15.0,
             network_backend=network,
         )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request; what its proof writes into the address is written here.
+
+        The client above writes every address into its log.
+        """
+        address: Address | None = request.extensions.get(ADDRESS)
+        if address is not None:
+            request = httpx2.Request(
+                request.method,
+                address(request.url),
+                headers=request.headers,
+                stream=request.stream,
+                extensions={key: one for key, one in request.extensions.items() if key != ADDRESS},
+            )
+        return await super().handle_async_request(request)
 
 
 class _Network(httpcore2.AsyncNetworkBackend):

@@ -26,6 +26,8 @@ _RESERVED_IN_QUERY = ":/?@!$'()*,;"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER = re.compile(r"[\x20-\x7e]*")
 _COOKIE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
+_INSIDE: Mapping[str, str] = MappingProxyType({"spaceDelimited": " ", "pipeDelimited": "|"})
+"""What separates the values of a style and is written the same within them."""
 _SEPARATORS: Mapping[str, str] = MappingProxyType(
     {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
 )
@@ -91,6 +93,9 @@ def query_pairs(parameter: Parameter | Field, value: Any) -> _Pairs:
     """Return names and values, percent-encoded, that stand in a query or form for a parameter.
 
     Null is left out: it has no form there.
+
+    Raises:
+        ArgumentsError: The style of the parameter cannot carry the value.
     """
     keep = _RESERVED_IN_QUERY if getattr(parameter, "reserved", False) else ""
 
@@ -102,14 +107,15 @@ def query_pairs(parameter: Parameter | Field, value: Any) -> _Pairs:
         return []
     if parameter.style == "json":
         return [(name, quote(orjson.dumps(value).decode(), safe=""))]
+    mark = None if parameter.explode else _INSIDE.get(parameter.style)
+    if mark is not None and any(mark in text for text in _texts(value)):
+        raise _refused(parameter, f"has {mark!r} inside, which separates its values here")
     if is_object(value):
         return _object_pairs(parameter, name, value, safe)
     if not is_array(value):
         return [(name, safe(scalar(value)))]
     items = [safe(scalar(item)) for item in value if item is not None]
-    if parameter.style == "deepObject" or (parameter.explode and parameter.style == "form"):
-        return [(name, item) for item in items]
-    if parameter.explode:
+    if parameter.explode or parameter.style == "deepObject":
         return [(name, item) for item in items]
     return [(name, _SEPARATORS.get(parameter.style, ",").join(items))] if items else []
 
@@ -192,5 +198,5 @@ def _matrix(name: str, value: Any, *, explode: bool, safe: Callable[[str], str])
     return f";{name}={_joined(value, ',', explode=False, safe=safe)}"
 
 
-def _refused(parameter: Parameter, why: str) -> ArgumentsError:
+def _refused(parameter: Parameter | Field, why: str) -> ArgumentsError:
     return ArgumentsError(f"$.{parameter.argument}: the value {why}.")
