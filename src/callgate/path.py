@@ -17,6 +17,7 @@ from callgate.controls import Controls
 from callgate.errors import DefinitionError, MisuseError, RefusedError
 from callgate.pipeline import (
     Clock,
+    Closing,
     Handler,
     Listener,
     Reconciler,
@@ -70,6 +71,7 @@ class CallPath:
         handler: Takes a call down the path.
         portal: The door for callers that cannot await.
         approvals: Where people decide about calls; None if no tool and no back end asks them.
+        closing: The sources that hold connections or processes.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class CallPath:
         blobs = MemoryBlobs()
         functions, sources = _sorted(offered)
         self._own = PythonSource(functions, slots=self.slots, clock=clock.time)
+        self.closing = [source for source in sources if isinstance(source, Closing)]
         offers = [self._own, *sources, ResultSource(blobs)]
         collected = _collect(offers)
         executors, tools = collected.executors, collected.tools
@@ -227,6 +230,11 @@ class CallPath:
     def close(self) -> None:
         """Let idle worker threads end."""
         self._own.close()
+
+    async def close_sources(self) -> None:
+        """Let the sources that hold connections or processes give them up."""
+        for source in self.closing:
+            await source.aclose()
 
 
 def _emitter(listeners: Iterable[Listener]) -> Listener:

@@ -16,6 +16,7 @@ from callgate.types import Event, Surface, Tool, ToolCall, ToolResult
 __all__ = [
     "Abandoned",
     "Clock",
+    "Closing",
     "Handler",
     "Listener",
     "LoopClock",
@@ -87,6 +88,15 @@ class Reconciler(Protocol):
 
     async def reconcile(self, call: ToolCall) -> ToolResult:
         """Return what the call gave; `NotExecutedError` says that it did not happen."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A source that holds connections or processes; `Gate.close` lets it give them up."""
+
+    async def aclose(self) -> None:
+        """Give up what is held; a later call opens it anew."""
         ...
 
 
