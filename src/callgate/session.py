@@ -35,6 +35,7 @@ from callgate.sources.results import READ_RESULT
 from callgate.stages.order import Turn, run_turn
 from callgate.types import (
     Effect,
+    Pending,
     Principal,
     Scope,
     SessionState,
@@ -213,7 +214,7 @@ class Session:
         """
         self._path.attach()
         number = self.next_turn() if turn is None else turn
-        make = self._maker(calls, number, {})
+        make = self._maker(calls, number, {}, {})
         if len(calls) == 1 and not refused:
             results = [await self._handler(make(0, None))]
         else:
@@ -289,12 +290,12 @@ class Session:
             MisuseError: A reply names no waiting call.
         """
         self._path.attach()
-        waiting = {item.call.id for item in answer.waiting}
-        if stray := sorted(set(replies) - waiting):
+        waiting = {item.call.id: item.result.pending for item in answer.waiting}
+        if stray := sorted(set(replies) - set(waiting)):
             raise MisuseError(f"No call waits under the id {', '.join(stray)}.")
         calls = [item.call for item in answer.answered]
         places = [place for place, call in enumerate(calls) if call.id in replies]
-        made = await self._run(self._maker(calls, answer.turn, replies), places, {})
+        made = await self._run(self._maker(calls, answer.turn, replies, waiting), places, {})
         results = dict(zip(places, made, strict=True))
         final = [results.get(place, item.result) for place, item in enumerate(answer.answered)]
         done = replace(_answer(calls, final, answer.turn), said=answer.said)
@@ -326,7 +327,13 @@ class Session:
         said = as_sent(codec.encode_message(response.message), codec.wire)
         return _on_wire(replace(answer, said=said), codec)
 
-    def _maker(self, calls: Sequence[CallPart], turn: int, replies: Mapping[str, Any]) -> _Make:
+    def _maker(
+        self,
+        calls: Sequence[CallPart],
+        turn: int,
+        replies: Mapping[str, Any],
+        waiting: Mapping[str, Pending | None],
+    ) -> _Make:
         def make(place: int, together: Turn | None) -> ToolCall:
             part = calls[place]
             return make_call(
@@ -338,6 +345,7 @@ class Session:
                 truncated=part.truncated,
                 turn=together,
                 reply=replies.get(part.id),
+                waited=waiting.get(part.id) if part.id in replies else None,
             )
 
         return make

@@ -30,6 +30,7 @@ __all__ = [
     "Pending",
     "Principal",
     "Problem",
+    "Progressed",
     "Repair",
     "Repaired",
     "Scope",
@@ -277,6 +278,7 @@ class ToolCall:
         truncated: Whether the model was stopped before it finished the arguments.
         turn: Where it waits for the other calls of its turn; None for a call of its own.
         reply: The answer to what an earlier try of the same key was waiting for.
+        waited: What that earlier try was waiting for.
     """
 
     id: str
@@ -291,6 +293,7 @@ class ToolCall:
     truncated: bool = False
     turn: TurnGate | None = None
     reply: Any = None
+    waited: Pending | None = None
 
 
 make_call = maker(ToolCall)
@@ -319,11 +322,14 @@ class Pending:
         kind: What is waited for, such as `approval` or `elicitation`.
         prompt: What the person is asked.
         schema: JSON Schema of the answer.
+        state: What the source needs to go on, a JSON value; opaque to all others. It comes back in
+            `ToolCall.waited`, in whatever process the call is resumed.
     """
 
     kind: str
     prompt: str
     schema: JsonSchema = field(default_factory=dict[str, Any])
+    state: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -539,4 +545,21 @@ class Decision:
     reason: str
 
 
-Event: TypeAlias = CallOpened | CallClosed | Repaired | Tried | Decision
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed:
+    """A tool tells how far it is.
+
+    Attributes:
+        call: The call.
+        done: How much is done; grows.
+        total: How much there is in all, if the tool knows.
+        message: What it is doing, bounded; words of the tool, not of ours.
+    """
+
+    call: ToolCall
+    done: float
+    total: float | None = None
+    message: str = ""
+
+
+Event: TypeAlias = CallOpened | CallClosed | Repaired | Tried | Decision | Progressed

@@ -277,7 +277,12 @@ def result_from_json(data: Json) -> ToolResult:
 
 
 def _pending_to_json(pending: Pending) -> dict[str, Any]:
-    return {"kind": pending.kind, "prompt": pending.prompt, "schema": pending.schema}
+    return {
+        "kind": pending.kind,
+        "prompt": pending.prompt,
+        "schema": pending.schema,
+        **({} if pending.state is None else {"state": pending.state}),
+    }
 
 
 def _repair_to_json(repair: Repair) -> dict[str, Any]:

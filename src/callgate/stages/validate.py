@@ -67,6 +67,7 @@ class Validate:
             timeout=call.timeout,
             turn=call.turn,
             reply=call.reply,
+            waited=call.waited,
         )
         if not repairs:
             return call_next(known)
