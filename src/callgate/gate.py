@@ -192,10 +192,13 @@ class Gate:
         return Session(self._path, state, strict=strict, max_calls=max_calls)
 
     async def close(self) -> None:
-        """Let idle worker threads end."""
+        """Let idle worker threads end, and sources give up connections and processes."""
         self._path.close()
+        await self._path.close_sources()
 
     def close_blocking(self) -> None:
-        """Let idle worker threads and the loop of the blocking twins end."""
+        """Do the same from outside the loop; the loop of the blocking twins ends, too."""
         self._path.close()
+        if self._path.closing:
+            self._path.portal.run(self._path.close_sources)
         self._path.portal.close()

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 from callgate.codecs import wire_names
 from callgate.errors import DefinitionError, MisuseError, RefusedError
-from callgate.pipeline import Clock, Handler, Listener, Source, compose, stacks
+from callgate.pipeline import Clock, Closing, Handler, Listener, Source, compose, stacks
 from callgate.portal import Portal
 from callgate.schema.canonical import digest
 from callgate.sources.python import PythonSource
@@ -49,6 +49,7 @@ class CallPath:
         slots: Where running attempts are counted.
         handler: Takes a call down the path.
         portal: The door for callers that cannot await.
+        closing: The sources that hold connections or processes.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class CallPath:
         self.portal = Portal()
         blobs = MemoryBlobs()
         functions, sources = _sorted(offered)
+        self.closing = [source for source in sources if isinstance(source, Closing)]
         self._own = PythonSource(functions, slots=self.slots)
         executors, tools = _collect([self._own, *sources, ResultSource(blobs)])
         self.surface = Surface(tools=tools, revision=_revision(tools.values()))
@@ -130,6 +132,11 @@ class CallPath:
     def close(self) -> None:
         """Let idle worker threads end."""
         self._own.close()
+
+    async def close_sources(self) -> None:
+        """Let the sources that hold connections or processes give them up."""
+        for source in self.closing:
+            await source.aclose()
 
 
 def _emitter(listeners: Iterable[Listener]) -> Listener:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from callgate.types import Event, Surface, Tool, ToolCall, ToolResult
 
 __all__ = [
     "Abandoned",
     "Clock",
+    "Closing",
     "Handler",
     "Listener",
     "LoopClock",
@@ -67,6 +68,15 @@ class Source(Protocol):
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Execute one attempt; `call.tool` and the canonical `call.arguments` are set."""
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A source that holds connections or processes; `Gate.close` lets it give them up."""
+
+    async def aclose(self) -> None:
+        """Give up what is held; a later call opens it anew."""
         ...
 
 
