@@ -198,6 +198,8 @@ def _beside(told: list[Any], value: Any) -> list[str]:
 
 
 def _repeats(text: str, value: Any) -> bool:
+    if isinstance(value, dict) and text in cast("dict[str, Any]", value).values():
+        return True
     try:
         return bool(orjson.loads(text) == value)
     except orjson.JSONDecodeError:

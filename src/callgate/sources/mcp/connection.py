@@ -180,7 +180,8 @@ class Connection:
 
     def _refusal(self, error: Exception | None) -> CallError:
         told = self._told("could not be started")
-        if isinstance(error, OAuthFlowError) or self.refusals.status in (401, 403):
+        shut = not isinstance(error, TimeoutError) and self.refusals.status in (401, 403)
+        if shut or isinstance(error, OAuthFlowError):
             return ToolFailedError(f"{told} It does not let us in.")
         return TransientError(told)
 
