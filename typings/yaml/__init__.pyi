@@ -1,0 +1,12 @@
+from re import Pattern
+from typing import Any
+
+class YAMLError(Exception): ...
+
+class CSafeLoader:
+    @classmethod
+    def add_implicit_resolver(
+        cls, tag: str, regexp: Pattern[str], first: list[str] | None
+    ) -> None: ...
+
+def load(stream: bytes | str, Loader: type[CSafeLoader]) -> Any: ...
