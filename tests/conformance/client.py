@@ -16,6 +16,7 @@ import httpx2
 from callgate import CallPart, Gate, Principal
 from callgate.session import Session
 from callgate.sources.mcp import McpServer, McpSource, OAuth
+from callgate.sources.secrets import Secrets
 from callgate.types import Limits, Status, Tool, ToolResult
 
 
@@ -36,9 +37,9 @@ class Scenario:
             old=environment["MCP_CONFORMANCE_PROTOCOL_VERSION"] < "2026",
         )
 
-    async def lookup(self, reference: str, principal: Principal) -> str:
-        """Find the suite's secrets where it put them."""
-        return str(self.context[reference])
+    def get(self, name: str, principal: Principal) -> str:
+        """Find the suite's secrets where it put them; the scenario is their vault."""
+        return str(self.context[name])
 
     def oauth(self) -> OAuth | None:
         """Say how the scenario wants us to prove who we are."""
@@ -48,18 +49,18 @@ class Scenario:
             return OAuth(
                 grant="client_credentials",
                 client_id=self.context["client_id"],
-                key="private_key_pem",
+                key="suite:private_key_pem",
                 algorithm=self.context.get("signing_algorithm", "ES256"),
             )
         if self.name == "auth/client-credentials-basic":
             return OAuth(
                 grant="client_credentials",
                 client_id=self.context["client_id"],
-                client_secret="client_secret",
+                client_secret="suite:client_secret",
             )
         return OAuth(
             client_id=self.context.get("client_id"),
-            client_secret="client_secret" if "client_secret" in self.context else None,
+            client_secret="suite:client_secret" if "client_secret" in self.context else None,
             document="https://conformance-test.local/client-metadata.json",
             authorize=authorize,
         )
@@ -124,7 +125,7 @@ async def main(url: str, environment: Mapping[str, str]) -> None:
         SystemExit: A call did not succeed.
     """
     scenario = Scenario.of(environment)
-    source = McpSource(scenario.server(url), lookup=scenario.lookup, sampler=sample)
+    source = McpSource(scenario.server(url), secrets=Secrets({"suite": scenario}), sampler=sample)
     try:
         await source.connect()
         session = Gate([source]).session()

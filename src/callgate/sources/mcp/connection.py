@@ -25,6 +25,7 @@ from callgate.sources.mcp.http import Refusals, network
 from callgate.sources.mcp.link import Link, linked
 from callgate.sources.mcp.server import McpServer, Sampler
 from callgate.sources.mcp.stdio import child
+from callgate.sources.secrets import hide
 
 __all__ = ["Access", "Connection", "redacted"]
 
@@ -40,20 +41,18 @@ class Access:
         environment: Variables for its program.
         headers: Headers of every request.
         auth: What proves who we are.
-        secrets: The values among these that are shown to nobody else.
+        forms: The secrets among these, in the forms that a server may repeat them in.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     auth: httpx2.Auth | None = None
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    forms: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-def redacted(text: str, secrets: tuple[str, ...]) -> str:
-    """Return a text without the secrets."""
-    for secret in secrets:
-        text = text.replace(secret, "[secret]")
-    return text
+def redacted(text: str, forms: tuple[bytes, ...]) -> str:
+    """Return a text without secrets, given in the forms that they may have in it."""
+    return hide(text.encode(errors="replace"), forms).decode(errors="replace") if forms else text
 
 
 class Connection:
@@ -62,7 +61,7 @@ class Connection:
     Attributes:
         calls: The open calls, for a server of the old era.
         refusals: The last HTTP error of a server on the network.
-        secrets: What is redacted from all that the server says.
+        forms: What is taken out of all that the server says.
         failures: Starts in a row that came to nothing, or to no answer.
         reason: Why it ended the last time.
         due: When the listing is to be looked at again, in seconds of the clock.
@@ -81,7 +80,7 @@ class Connection:
         """
         self.calls = OpenCalls(server.hold)
         self.refusals = Refusals()
-        self.secrets = access.secrets
+        self.forms = access.forms
         self.failures = 0
         self.reason = ""
         self.due: float | None = None
@@ -132,7 +131,7 @@ class Connection:
 
     def end(self, reason: str) -> None:
         """Give the connection up, because of `reason`; the next call opens a new one."""
-        self.reason = redacted(bounded(reason, 500), self.secrets)
+        self.reason = redacted(bounded(reason, 500), self.forms)
         self._link = None
         self._stop.set()
 
@@ -168,7 +167,7 @@ class Connection:
             if self._stop is stop:
                 self._link = self._starting = None
             if error is not None and not self.reason:
-                self.reason = redacted(bounded(_words(error), 500), self.secrets)
+                self.reason = redacted(bounded(_words(error), 500), self.forms)
             if not starting.done():
                 self._failed()
                 starting.set_exception(self._refusal(error))
@@ -181,7 +180,7 @@ class Connection:
     def _refusal(self, error: Exception | None) -> CallError:
         told = self._told("could not be started")
         shut = not isinstance(error, TimeoutError) and self.refusals.status in (401, 403)
-        if shut or isinstance(error, OAuthFlowError):
+        if shut or isinstance(error, OAuthFlowError | ToolFailedError):
             return ToolFailedError(f"{told} It does not let us in.")
         return TransientError(told)
 
@@ -215,6 +214,6 @@ def _first(error: Exception) -> Exception:
 def _words(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"there is no {error.filename!r}"
-    if isinstance(error, MCPError | TimeoutError):
+    if isinstance(error, MCPError | TimeoutError | CallError):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -34,7 +34,9 @@ from callgate.sources.mcp.catalogue import Catalogue, Change
 from callgate.sources.mcp.connection import Access, Connection, redacted
 from callgate.sources.mcp.link import Link, UnreadableError
 from callgate.sources.mcp.oauth import MemoryTokens, provider
-from callgate.sources.mcp.server import Lookup, McpServer, Sampler
+from callgate.sources.mcp.server import McpServer, Sampler
+from callgate.sources.secrets import Secrets, forms_of, hide
+from callgate.sources.web.requests import key_text
 from callgate.types import (
     Decision,
     Pending,
@@ -61,7 +63,7 @@ class Engine:
         server: McpServer,
         catalogue: Catalogue,
         *,
-        lookup: Lookup | None,
+        secrets: Secrets,
         sampler: Sampler | None,
         clock: Clock,
     ) -> None:
@@ -70,13 +72,13 @@ class Engine:
         Args:
             server: What is connected to.
             catalogue: What it was accepted to offer.
-            lookup: Finds secrets.
+            secrets: Finds secrets.
             sampler: Answers the server's questions to a model.
             clock: The time of restarts and listings.
         """
         self._server = server
         self._catalogue = catalogue
-        self._lookup = lookup
+        self._secrets = secrets
         self._sampler = sampler
         self._clock = clock
         self._tokens = MemoryTokens()
@@ -200,23 +202,19 @@ class Engine:
         auth = None
         if server.oauth is not None:
             tokens = server.oauth.tokens or self._tokens
-            auth = await provider(server, server.oauth, principal, tokens, self._find)
+            auth = await provider(server, server.oauth, principal, tokens, self._secrets)
         return Access(
             environment={**server.environment, **environment},
             headers={**server.headers, **headers},
             auth=auth,
-            secrets=tuple({*environment.values(), *headers.values()} - {""}),
+            forms=forms_of(*environment.values(), *headers.values()),
         )
 
-    async def _found(self, references: Mapping[str, str], principal: Principal) -> dict[str, str]:
-        return {name: await self._find(place, principal) for name, place in references.items()}
-
-    async def _find(self, reference: str, principal: Principal) -> str:
-        if self._lookup is None:
-            raise ToolFailedError(
-                f"The MCP server {self._server.name!r} needs a secret and nobody can look it up."
-            )
-        return await self._lookup(reference, principal)
+    async def _found(self, places: Mapping[str, str], principal: Principal) -> dict[str, str]:
+        return {
+            name: (await self._secrets.get(place, principal)).reveal()
+            for name, place in places.items()
+        }
 
     # --- the listing ------------------------------------------------------------------------
 
@@ -324,11 +322,11 @@ class _Exchange:
 
     async def _once(self, responses: Any, state: str | None, look: Any) -> ToolResult | Asks:
         call, offer = self._call, self._offer
-        digest = hashlib.sha256(call.key.encode("utf-8", "surrogatepass")).hexdigest()
+        key = key_text(call.key)
 
         def params() -> dict[str, Any]:
             return call_params(
-                offer.name, call.arguments, key=digest[:32], responses=responses, state=state
+                offer.name, call.arguments, key=key, responses=responses, state=state
             )
 
         try:
@@ -385,8 +383,8 @@ class _Exchange:
     def _read(self, raw: dict[str, Any]) -> ToolResult | Asks:
         connection, offer = self._connection, self._offer
         connection.served()
-        if connection.secrets:
-            raw = cast("dict[str, Any]", _without(raw, connection.secrets))
+        if connection.forms:
+            raw = orjson.loads(hide(orjson.dumps(raw), connection.forms))
         return read_result(self._call.name, raw, promised=offer.tool.returns is not None)
 
     def _address(self, exc: MCPError) -> ToolResult:
@@ -423,13 +421,13 @@ class _Exchange:
 
     def _progress(self) -> ProgressFnT:
         call, left = self._call, _PROGRESS
-        secrets = self._connection.secrets
+        forms = self._connection.forms
 
         async def tell(progress: float, total: float | None, message: str | None) -> None:
             nonlocal left
             left -= 1
             if left >= 0:
-                told = bounded(redacted(message or "", secrets), 500)
+                told = bounded(redacted(message or "", forms), 500)
                 call.scope.emit(Progressed(call=call, done=progress, total=total, message=told))
 
         return tell
@@ -456,23 +454,12 @@ def _identity(access: Access, principal: Principal | None) -> str:
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
-def _without(value: Any, secrets: tuple[str, ...]) -> Any:
-    if isinstance(value, str):
-        return redacted(value, secrets)
-    if isinstance(value, dict):
-        items = cast("dict[str, Any]", value).items()
-        return {redacted(key, secrets): _without(inner, secrets) for key, inner in items}
-    if isinstance(value, list):
-        return [_without(inner, secrets) for inner in cast("list[Any]", value)]
-    return value
-
-
 _REFUSED = (mt.INVALID_PARAMS, mt.INVALID_REQUEST, mt.METHOD_NOT_FOUND, mt.HEADER_MISMATCH)
 
 
 def _translated(exc: MCPError, name: str, connection: Connection) -> CallError:
     """Return what an error of the protocol means for the call."""
-    said = orjson.dumps(bounded(redacted(exc.message, connection.secrets), _SAID)).decode()
+    said = orjson.dumps(bounded(redacted(exc.message, connection.forms), _SAID)).decode()
     if exc.code == mt.CONNECTION_CLOSED and connection.standing is None:
         why = f": it {connection.reason}" if connection.reason else ""
         return TransientError(f"{name}: the connection to the server broke{why}.", acted=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,7 +12,9 @@ import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
+from callgate.errors import ToolFailedError
 from callgate.sources.mcp.server import McpServer
+from callgate.sources.web.address import Reach
 
 __all__ = ["Refusals", "network"]
 
@@ -61,11 +65,21 @@ class _Bounded(httpx2.AsyncByteStream):
 
 
 class _BoundedTransport(httpx2.AsyncHTTPTransport):
-    def __init__(self, most: int) -> None:
-        super().__init__()
+    """The usual transport with bounded answers, which a public server does not lead inside.
+
+    Only authorization leads to other hosts than the server's own, by addresses that the server
+    names. A server that is itself on this machine or in a private network may name others there.
+    """
+
+    def __init__(self, url: str, most: int) -> None:
+        super().__init__(trust_env=False)
+        self._own = httpx2.URL(url)
         self._most = most
+        self._reach = Reach(())
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.host != self._own.host:
+            await self._judge(request.url)
         response = await super().handle_async_request(request)
         kind = response.headers.get("content-type", "")
         stream = response.stream
@@ -73,6 +87,31 @@ class _BoundedTransport(httpx2.AsyncHTTPTransport):
             events = kind.startswith("text/event-stream")
             response.stream = _Bounded(stream, self._most, events=events)
         return response
+
+    async def _judge(self, url: httpx2.URL) -> None:
+        """Refuse an address inside, unless the server itself stands there.
+
+        Raises:
+            ToolFailedError: Nothing was sent.
+        """
+        try:
+            self._reach.judge(url.host, _port(url), await _addresses(url))
+        except ToolFailedError:
+            try:
+                self._reach.judge(self._own.host, _port(self._own), await _addresses(self._own))
+            except ToolFailedError:
+                return
+            raise
+
+
+def _port(url: httpx2.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+async def _addresses(url: httpx2.URL) -> list[str]:
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(url.host, _port(url), type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
 
 
 @asynccontextmanager
@@ -96,7 +135,7 @@ async def network(
             headers=dict(headers),
             auth=auth,
             timeout=httpx2.Timeout(_CONNECT, read=_QUIET),
-            transport=_BoundedTransport(server.message_bytes),
+            transport=_BoundedTransport(server.url, server.message_bytes),
             event_hooks={"response": [refusals.see]},
         )
 

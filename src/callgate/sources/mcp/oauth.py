@@ -25,7 +25,8 @@ from mcp.shared.auth import (
 from pydantic import AnyUrl
 
 from callgate.errors import SettingsError
-from callgate.sources.mcp.server import Authorize, Lookup, McpServer, OAuth, Tokens
+from callgate.sources.mcp.server import Authorize, McpServer, OAuth, Tokens
+from callgate.sources.secrets import Secrets
 from callgate.types import Principal
 
 __all__ = ["FileTokens", "MemoryTokens", "provider"]
@@ -133,7 +134,7 @@ class _Person:
 
 
 async def provider(
-    server: McpServer, oauth: OAuth, principal: Principal, tokens: Tokens, lookup: Lookup
+    server: McpServer, oauth: OAuth, principal: Principal, tokens: Tokens, secrets: Secrets
 ) -> httpx2.Auth:
     """Return what proves who we are to `server`.
 
@@ -142,9 +143,15 @@ async def provider(
     """
     who = f" {principal.tenant} {principal.id}" if oauth.personal else ""
     key = f"{server.url}{who}"
-    secret = await lookup(oauth.client_secret, principal) if oauth.client_secret else None
+    secret = (
+        (await secrets.get(oauth.client_secret, principal)).reveal()
+        if oauth.client_secret
+        else None
+    )
     if oauth.grant == "client_credentials":
-        return await _machine(server, oauth, _Storage(tokens, key, None), secret, principal, lookup)
+        return await _machine(
+            server, oauth, _Storage(tokens, key, None), secret, principal, secrets
+        )
     if oauth.authorize is None:
         raise SettingsError(
             f"MCP server {server.name}: the grant authorization_code needs `authorize`, which "
@@ -183,7 +190,7 @@ async def _machine(
     storage: _Storage,
     secret: str | None,
     principal: Principal,
-    lookup: Lookup,
+    secrets: Secrets,
 ) -> httpx2.Auth:
     if oauth.client_id is None:
         raise SettingsError(f"MCP server {server.name}: client_credentials needs a client_id.")
@@ -192,7 +199,7 @@ async def _machine(
             issuer=oauth.client_id,
             subject=oauth.client_id,
             signing_algorithm=oauth.algorithm,
-            signing_key=await lookup(oauth.key, principal),
+            signing_key=(await secrets.get(oauth.key, principal)).reveal(),
         )
         return PrivateKeyJWTOAuthProvider(
             server_url=server.url,

@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 from callgate.errors import SettingsError
-from callgate.types import Effect, Limits, Principal
+from callgate.types import Effect, Limits
 
-__all__ = ["Authorize", "Lookup", "McpServer", "OAuth", "Sampler", "Tokens"]
-
-Lookup: TypeAlias = Callable[[str, Principal], Awaitable[str]]
-"""Finds a secret by its reference, such as `env:SHOP_KEY`, for a principal."""
+__all__ = ["Authorize", "McpServer", "OAuth", "Sampler", "Tokens"]
 
 Authorize: TypeAlias = Callable[[str], Awaitable[str]]
 """Shows a person the address of an authorization server and returns the address that it led back
@@ -45,8 +42,8 @@ class OAuth:
         grant: `authorization_code` asks a person; `client_credentials` proves itself with a secret,
             or with `key` by a signed assertion.
         client_id: The id of a client registered beforehand.
-        client_secret: The reference of its secret, such as `env:SHOP_SECRET`.
-        key: The reference of a private key in PEM, for signed assertions.
+        client_secret: The place of its secret, such as `env:SHOP_SECRET`.
+        key: The place of a private key in PEM, for signed assertions.
         algorithm: How assertions are signed.
         document: The HTTPS address of our client id metadata document.
         redirect: Where the authorization server leads back to.
@@ -84,8 +81,8 @@ class McpServer:
         era: `auto` finds out; `2025` begins with the old handshake; `2026` is stateless at once.
         environment: Variables for the program, beside the few that every program gets.
         headers: Headers of every request.
-        secret_environment: The same by reference, such as `env:SHOP_KEY`; `{principal}` and
-            `{tenant}` in it make the connection one of the principal's own.
+        secret_environment: The same by the place of the value, such as `env:SHOP_KEY`; who has
+            other values, by `{principal}` or `{tenant}` in it, has a connection of their own.
         secret_headers: The same for headers.
         folder: The working folder of the program.
         prefix: What our names of its tools begin with.

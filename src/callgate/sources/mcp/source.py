@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from callgate.errors import MissingDependencyError, MisuseError
 from callgate.pipeline import Clock, LoopClock
 from callgate.sources.mcp.catalogue import Catalogue, Change
-from callgate.sources.mcp.server import Lookup, McpServer, Sampler
+from callgate.sources.mcp.server import McpServer, Sampler
+from callgate.sources.secrets import Secrets
 from callgate.types import ANYONE, Principal, Tool, ToolCall, ToolResult
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class McpSource:
         server: McpServer,
         *,
         definitions: Iterable[Any] | None = None,
-        lookup: Lookup | None = None,
+        secrets: Secrets | None = None,
         sampler: Sampler | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -58,7 +60,8 @@ class McpSource:
             server: How to reach it, and what a person has said about it.
             definitions: What it offers, as `definitions` gave it before; without it `connect` asks
                 the server.
-            lookup: Finds the secrets that the server needs.
+            secrets: Finds the secrets that the server needs; defaults to those of the environment
+                and of files below the working folder.
             sampler: Answers a server that asks for a model; without it none may ask.
             clock: The time of restarts and listings; defaults to the event loop's.
         """
@@ -66,7 +69,7 @@ class McpSource:
         self._catalogue = Catalogue(server)
         if definitions is not None:
             self._catalogue.accept(definitions)
-        self._lookup = lookup
+        self._secrets = secrets or Secrets.usual(Path())
         self._sampler = sampler
         self._clock = clock or LoopClock()
         self._engine: Engine | None = None
@@ -167,7 +170,7 @@ class McpSource:
             self._engine = Engine(
                 self.server,
                 self._catalogue,
-                lookup=self._lookup,
+                secrets=self._secrets,
                 sampler=self._sampler,
                 clock=self._clock,
             )
