@@ -6,7 +6,7 @@ MCP_CONFORMANCE_CONTEXT, and gives the address of its server as the last argumen
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -117,6 +117,19 @@ def arguments_for(tool: Tool) -> dict[str, Any]:
     }
 
 
+def planned(scenario: Scenario, tools: Sequence[Tool]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the calls of a scenario: those it names, else one of every tool."""
+    if named := scenario.context.get("toolCalls"):
+        # Our callers leave out what is null.
+        return [
+            (one["name"], {k: v for k, v in one["arguments"].items() if v is not None})
+            for one in named
+        ]
+    if scenario.name == "json-schema-2020-12-preservation":
+        return [("json_schema_echo", {"schema": tools[0].parameters})]
+    return [(tool.name, arguments_for(tool)) for tool in tools]
+
+
 async def main(url: str, environment: Mapping[str, str]) -> None:
     """Connect, list, call what there is to call, close.
 
@@ -129,10 +142,7 @@ async def main(url: str, environment: Mapping[str, str]) -> None:
     try:
         await source.connect()
         session = Gate([source]).session()
-        wanted = [(one["name"], one["arguments"]) for one in scenario.context.get("toolCalls", [])]
-        for name, arguments in wanted or [
-            (tool.name, arguments_for(tool)) for tool in source.list()
-        ]:
+        for name, arguments in planned(scenario, source.list()):
             result = await call(session, name, arguments)
             if result.status is not Status.OK and not scenario.name.startswith("auth/"):
                 sys.exit(f"{name}: {result.text()}")
