@@ -1,12 +1,12 @@
 """The recorded gold calls of tau2's airline and retail, through our source and by raw JSON-RPC.
 
 `python -m tests.sources.mcp.gold` replays all 692; the test a part of them. Both ways start every
-task from a fresh state and must leave the same state file, byte by byte.
+task from a fresh state and must leave the same state file; only the order of keys in the arguments
+that it logs may differ, for ours are canonical.
 """
 
 import asyncio
 import gzip
-import hashlib
 import json
 import os
 import sys
@@ -91,10 +91,19 @@ def server(domain: str, folder: Path) -> McpServer:
     return from_pypi(f"tau2-{domain}-mcp-eval", environment={variable: str(folder)})
 
 
-def state(folder: Path) -> str:
-    """Return the digest of the state that a server has left."""
+def state(folder: Path) -> Any:
+    """Return the state that a server has left: the database, and every call in it."""
     (file,) = folder.glob("*.json")
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return opened(json.loads(file.read_bytes()))
+
+
+def opened(value: Any) -> Any:
+    """Return a JSON value in which texts that are JSON, as the log has them, are values."""
+    if isinstance(value, dict):
+        return {key: opened(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [opened(inner) for inner in value]
+    return json.loads(value) if isinstance(value, str) and value[:2] in ('{"', "[{") else value
 
 
 async def replay(domain: str, gold: Sequence[list[dict[str, Any]]], folder: Path) -> Outcome:
@@ -109,8 +118,9 @@ async def replay(domain: str, gold: Sequence[list[dict[str, Any]]], folder: Path
         session, errors = gate.session(), 0
         for call in [{"name": "reset_state", "arguments": {}}, *calls]:
             result = await session.call(call["name"], call["arguments"] | {"state_key": KEY})
-            assert isinstance(result.value, dict), result.text()
-            errors += result.value["ok"] is not True
+            refused = result.error is not None and result.error.code == "tool_failed"
+            assert result.ok or refused, result.text()
+            errors += refused
         return errors
 
     async def by_raw(calls: list[dict[str, Any]]) -> int:
