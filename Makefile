@@ -81,8 +81,25 @@ $(SUITE): tests/schema/suite.txt | $(VENV)/.dev-stamp
 small-model: $(VENV)/.dev-stamp
 	@$(VENV)/bin/callgate model pull smollm2-135m --json >/dev/null
 
+# Real MCP servers and the official conformance suite, for tests/sources and tests/conformance. Node is
+# a wheel of the development requirements; the servers from PyPI have an environment of their own.
+MCP := .cache/mcp
+MCP_PINS := tests/sources/mcp/servers
+$(MCP)/.node-stamp: $(MCP_PINS)/package.json $(MCP_PINS)/package-lock.json | $(VENV)/.dev-stamp
+	@mkdir -p $(MCP)/node && cp $^ $(MCP)/node/
+	@cd $(MCP)/node && PATH="$(abspath $(VENV))/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(MCP)/.python-stamp: $(MCP_PINS)/servers.txt | $(VENV)/.dev-stamp
+	@$(call create,$(MCP)/python)
+	@$(call install,$(MCP)/python,$<)
+	@touch $@
+
+.PHONY: mcp-servers
+mcp-servers: $(MCP)/.node-stamp $(MCP)/.python-stamp  ## real MCP servers for the tests, in .cache/mcp
+
 .PHONY: test
-test: $(VENV)/.dev-stamp $(SUITE) small-model  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
+test: $(VENV)/.dev-stamp $(SUITE) small-model mcp-servers  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
 	$(PY) -m pytest -q -n $(JOBS) --cov --cov-report=term:skip-covered
 
 .PHONY: test-oldest
@@ -121,6 +138,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-ve
 lock: $(VENV)/.dev-stamp  ## resolve requirements/*.txt anew
 	$(COMPILE) pyproject.toml --all-extras --group dev --upgrade --output-file requirements/dev.txt
 	$(COMPILE) pyproject.toml --extra all requirements/build.in --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) $(MCP_PINS)/servers.in --upgrade --output-file $(MCP_PINS)/servers.txt
 	$(COMPILE) pyproject.toml requirements/oldest.in --resolution lowest-direct --upgrade --output-file requirements/oldest.txt
 
 # The runtime of the local model links the system's OpenMP; slim images come without it.

@@ -37,6 +37,7 @@ from callgate.sources.results import READ_RESULT
 from callgate.stages.order import Turn, run_turn
 from callgate.types import (
     Effect,
+    Pending,
     Principal,
     Scope,
     SessionState,
@@ -246,7 +247,7 @@ class Session:
         """
         self._path.attach()
         number = self.next_turn() if turn is None else turn
-        make = self._maker(calls, number, {})
+        make = self._maker(calls, number, {}, {})
         if len(calls) == 1 and not refused:
             results = [await self._handler(make(0, None))]
         else:
@@ -329,9 +330,14 @@ class Session:
         # The stage looks a decision up itself; only what a tool asked for goes to the tool.
         asked = {item.call.id for item in answer.waiting if _approval(item)}
         told = {id: None if id in asked else reply for id, reply in given.items()}
+        waiting = {
+            item.call.id: item.result.pending
+            for item in answer.waiting
+            if item.call.id not in asked
+        }
         calls = [item.call for item in answer.answered]
         places = [place for place, call in enumerate(calls) if call.id in told]
-        made = await self._run(self._maker(calls, answer.turn, told), places, {})
+        made = await self._run(self._maker(calls, answer.turn, told, waiting), places, {})
         results = dict(zip(places, made, strict=True))
         final = [results.get(place, item.result) for place, item in enumerate(answer.answered)]
         done = replace(_answer(calls, final, answer.turn), said=answer.said)
@@ -396,7 +402,13 @@ class Session:
         said = as_sent(codec.encode_message(response.message), codec.wire)
         return _on_wire(replace(answer, said=said), codec)
 
-    def _maker(self, calls: Sequence[CallPart], turn: int, replies: Mapping[str, Any]) -> _Make:
+    def _maker(
+        self,
+        calls: Sequence[CallPart],
+        turn: int,
+        replies: Mapping[str, Any],
+        waiting: Mapping[str, Pending | None],
+    ) -> _Make:
         def make(place: int, together: Turn | None) -> ToolCall:
             part = calls[place]
             return make_call(
@@ -409,6 +421,7 @@ class Session:
                 turn=together,
                 reply=replies.get(part.id),
                 again=self._again or part.id in replies,
+                waited=waiting.get(part.id) if part.id in replies else None,
             )
 
         return make

@@ -35,6 +35,7 @@ __all__ = [
     "Pending",
     "Principal",
     "Problem",
+    "Progressed",
     "Repair",
     "Repaired",
     "Rider",
@@ -310,6 +311,7 @@ class ToolCall:
         again: Whether an earlier process or try may have made this call under the same key.
         riders: What must hold in the transaction that claims the intent.
         begin: Writes down that the first attempt begins; set by `journal`, awaited before it.
+        waited: What that earlier try was waiting for.
     """
 
     id: str
@@ -327,6 +329,7 @@ class ToolCall:
     again: bool = False
     riders: tuple[Rider, ...] = ()
     begin: Callable[[], Awaitable[None]] | None = None
+    waited: Pending | None = None
 
 
 make_call = maker(ToolCall)
@@ -356,12 +359,15 @@ class Pending:
         prompt: What the person is asked.
         schema: JSON Schema of the answer.
         id: Names what is waited for where it stands in a store, such as an approval; else empty.
+        state: What the source needs to go on, a JSON value; opaque to all others. It comes back in
+            `ToolCall.waited`, in whatever process the call is resumed.
     """
 
     kind: str
     prompt: str
     schema: JsonSchema = field(default_factory=dict[str, Any])
     id: str = ""
+    state: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -610,4 +616,23 @@ class CircuitChanged:
     reason: str
 
 
-Event: TypeAlias = CallOpened | CallClosed | Repaired | Tried | Decision | CircuitChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progressed:
+    """A tool tells how far it is.
+
+    Attributes:
+        call: The call.
+        done: How much is done; grows.
+        total: How much there is in all, if the tool knows.
+        message: What it is doing, bounded; words of the tool, not of ours.
+    """
+
+    call: ToolCall
+    done: float
+    total: float | None = None
+    message: str = ""
+
+
+Event: TypeAlias = (
+    CallOpened | CallClosed | Repaired | Tried | Decision | CircuitChanged | Progressed
+)

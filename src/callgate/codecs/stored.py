@@ -278,7 +278,8 @@ def result_from_json(data: Json) -> ToolResult:
 
 def _pending_to_json(pending: Pending) -> dict[str, Any]:
     told = {"kind": pending.kind, "prompt": pending.prompt, "schema": pending.schema}
-    return {**told, **_given(id=pending.id)}
+    state = {} if pending.state is None else {"state": pending.state}
+    return {**told, **_given(id=pending.id), **state}
 
 
 def _repair_to_json(repair: Repair) -> dict[str, Any]:

@@ -68,6 +68,7 @@ class Validate:
             turn=call.turn,
             reply=call.reply,
             again=call.again,
+            waited=call.waited,
         )
         if not repairs:
             return call_next(known)
