@@ -15,6 +15,7 @@ from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.errors import SettingsError
 from callgate.evals.benchmarks import nested, tau_airline
 from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
+from callgate.evals.benchmarks.bfcl import repair
 from callgate.evals.benchmarks.bfcl import score as bfcl
 
 __all__ = ["commands"]
@@ -172,3 +173,33 @@ def score_nested(
             return
         for name, value in told.items():
             typer.echo(f"{name}: {value}")
+
+
+@scores.command(
+    "repair", epilog="Example: callgate eval score repair --questions q.jsonl.gz --outputs o.jsonl"
+)
+def score_repair(
+    questions: Questions,
+    outputs: Outputs,
+    models: Models = None,
+    decoder: Decoders = None,
+    seed: Annotated[int, typer.Option(help="What the intervals' bootstrap draws from.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what repairing arguments does to BFCL's verdicts.
+
+    Every item is judged as it came and with its arguments validated and repaired.
+    """
+    with reporting(as_json):
+        found = repair.measure(questions, outputs, models=models, decoders=_decoders(decoder))
+        told = found.to_json(seed=seed)
+        if as_json:
+            print_json(told)
+            return
+        table = Table("model", "items", "before", "after", "gained", "lost", box=None)
+        for model, one in told["models"].items():
+            numbers = [f"{one[name]:.3f}" for name in ("before", "after")]
+            cells = (model, str(one["items"]), *numbers, str(one["gained"]), str(one["lost"]))
+            table.add_row(*map(Text, cells))
+        Console(soft_wrap=True).print(table)
+        typer.echo(f"{told['items']} items: {told['gained']} gained, {told['lost']} lost")
