@@ -76,6 +76,16 @@ $(SUITE): tests/schema/suite.txt | $(VENV)/.dev-stamp
 		--no-build-isolation --require-hashes -r tests/schema/suite.txt -d .cache/suite
 	@touch $@
 
+# The stateful environments of a benchmark, in a folder of their own because of their pins.
+ENVIRONMENTS := .cache/bfcl-eval/bfcl_eval/__init__.py
+$(ENVIRONMENTS): tests/evals/environments.txt | $(VENV)/.dev-stamp
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --require-hashes \
+		-r tests/evals/environments.txt --target .cache/bfcl-eval
+	@touch $@
+
+.PHONY: environments
+environments: $(ENVIRONMENTS)  ## the environments of BFCL's multi-turn items, in .cache
+
 # The smallest local model, 93 MB, in the folder the tests look in; there already, it costs nothing.
 .PHONY: small-model
 small-model: $(VENV)/.dev-stamp
@@ -99,7 +109,7 @@ $(MCP)/.python-stamp: $(MCP_PINS)/servers.txt | $(VENV)/.dev-stamp
 mcp-servers: $(MCP)/.node-stamp $(MCP)/.python-stamp  ## real MCP servers for the tests, in .cache/mcp
 
 .PHONY: test
-test: $(VENV)/.dev-stamp $(SUITE) small-model mcp-servers  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
+test: $(VENV)/.dev-stamp $(SUITE) $(ENVIRONMENTS) small-model mcp-servers  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
 	$(PY) -m pytest -q -n $(JOBS) --cov --cov-report=term:skip-covered
 
 .PHONY: test-oldest

@@ -8,6 +8,7 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   ├── SettingsError               [settings]            callgate.toml or the environment
     │   ├── MissingDependencyError      [missing_dependency]  an extra is not installed
     │   ├── ModelFileError              [model_file]          weights are absent or damaged
+    │   ├── EvaluationDataError         [evaluation_data]     a file of an evaluation is damaged
     │   └── MisuseError                 [misuse]              wrong event loop, closed gate ...
     ├── StoreError                      [store]               the database did not do what it must
     │   └── SchemaError                 [schema]              its tables are of another version
@@ -71,6 +72,7 @@ __all__ = [
     "DeniedError",
     "DisabledError",
     "DuplicateCallError",
+    "EvaluationDataError",
     "ExecutionError",
     "InDoubtError",
     "InProgressError",
@@ -163,6 +165,12 @@ class ModelFileError(SetupError):
     """A model's weights are absent, incomplete or not the ones expected."""
 
     code = "model_file"
+
+
+class EvaluationDataError(SetupError):
+    """A file of an evaluation is absent, damaged, not the one expected or not of its form."""
+
+    code = "evaluation_data"
 
 
 class MisuseError(SetupError):

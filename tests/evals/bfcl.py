@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from callgate.evals.benchmarks.bfcl.kinds import Language
+from callgate.evals.benchmarks.bfcl.schema import parameters
 from callgate.types import Effect, Tool
 
-TYPES = {"dict": "object", "float": "number", "double": "number", "tuple": "array", "any": None}
 LEFT_OUT = ""
 IGNORED = re.compile(r"[ ,./\-_*^]")
 
@@ -59,22 +60,9 @@ def tool(function: Mapping[str, Any]) -> Tool:
     return Tool(
         name=function["name"].replace(".", "_")[:64],
         description=function["description"],
-        parameters={**schema(function["parameters"]), "additionalProperties": False},
+        parameters=parameters(function, Language.PYTHON),
         effect=Effect.READ,
     )
-
-
-def schema(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Translate BFCL's type names into JSON Schema."""
-    kept = {k: source[k] for k in ("description", "enum", "required") if k in source}
-    kind = TYPES.get(source.get("type", "any"), source.get("type"))
-    if kind is not None:
-        kept["type"] = kind
-    if "properties" in source:
-        kept["properties"] = {k: schema(v) for k, v in source["properties"].items()}
-    if "items" in source:
-        kept["items"] = schema(source["items"])
-    return kept
 
 
 def is_right(arguments: Mapping[str, Any], accepted: Mapping[str, list[Any]]) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from callgate.cli import db, models, sources, tools
+from callgate.cli import db, evaluation, models, sources, tools
 from callgate.cli.calls import call_tool, run_question
 from callgate.cli.compiling import compile_source
 from callgate.cli.doctor import doctor
@@ -38,6 +38,7 @@ app.add_typer(tools.commands, name="tools")
 app.add_typer(models.commands, name="model")
 app.add_typer(db.commands, name="db")
 app.add_typer(sources.commands, name="add")
+app.add_typer(evaluation.commands, name="eval")
 app.command("run", epilog='Example: callgate run "How many words has: the sky is blue"')(
     run_question
 )

