@@ -8,6 +8,7 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   ├── SettingsError               [settings]            callgate.toml or the environment
     │   ├── MissingDependencyError      [missing_dependency]  an extra is not installed
     │   ├── ModelFileError              [model_file]          weights are absent or damaged
+    │   ├── EvaluationDataError         [evaluation_data]     a file of an evaluation is damaged
     │   └── MisuseError                 [misuse]              wrong event loop, closed gate ...
     ├── CallError                       a call did not succeed; the model is told
     │   ├── RefusedError                nothing was executed
@@ -57,6 +58,7 @@ __all__ = [
     "DefinitionError",
     "DeniedError",
     "DuplicateCallError",
+    "EvaluationDataError",
     "ExecutionError",
     "InDoubtError",
     "InternalError",
@@ -141,6 +143,12 @@ class ModelFileError(SetupError):
     """A model's weights are absent, incomplete or not the ones expected."""
 
     code = "model_file"
+
+
+class EvaluationDataError(SetupError):
+    """A file of an evaluation is absent, damaged, not the one expected or not of its form."""
+
+    code = "evaluation_data"
 
 
 class MisuseError(SetupError):

@@ -1,0 +1,1 @@
+"""Public benchmarks: one module reads the data of one and scores outputs by its official rules."""

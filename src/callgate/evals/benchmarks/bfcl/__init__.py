@@ -1,0 +1,1 @@
+"""The Berkeley Function-Calling Leaderboard: single calls of two editions, and multi turn."""

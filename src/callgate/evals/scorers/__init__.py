@@ -1,0 +1,1 @@
+"""Scorers: each judges one side of what a model did, for itself."""
