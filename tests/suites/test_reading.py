@@ -93,8 +93,7 @@ def test_json_lines_hold_a_case_each(tmp_path: Path):
         ('{"id": "a", "ask": "Hi", "expect": {"answer": {"$like": 1}}}', "no matcher '$like'"),
         ('{"id": "a", "ask": "Hi", "tools": [{}], "expect": {"abstain": true}}', "A tool is"),
         (
-            '{"id": "a", "ask": "Hi", "tools": [{"name": "x", "effect": "odd"}], '
-            '"expect": {"abstain": true}}',
+            '{"id": "a", "ask": "Hi", "tools": [{"name": "x", "effect": "odd"}]}',
             "effect of x is 'odd'",
         ),
         ('{"id": "a", "messages": [{"role": "tool"}], "expect": {"abstain": true}}', "has a role"),

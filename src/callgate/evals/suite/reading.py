@@ -87,19 +87,18 @@ def case_of(data: Mapping[str, Any]) -> Case:
         DefinitionError: A field is missing, unknown, or not of its form.
     """
     _only(data, _CASE, "a case")
-    expect = _expectation(_need(data, "expect", dict, "what is expected"))
     case = Case(
         id=_need(data, "id", str, "a text"),
         messages=_messages(data),
-        expect=expect,
         tools=tuple(map(_tool, _list(data, "tools"))),
+        expect=_expectation(_need(data, "expect", dict, "what is expected")),
         replies=data.get("replies") or {},
         user=tuple(map(str, _list(data, "user"))),
         environment=data.get("environment") or "",
         cluster=data.get("cluster") or "",
         tags=tuple(map(str, _list(data, "tags"))),
     )
-    loops = bool(case.replies or case.environment or case.user or expect.state is not None)
+    loops = bool(case.replies or case.environment or case.user or case.expect.state is not None)
     return replace(case, loop=bool(data.get("loop", loops)))
 
 
