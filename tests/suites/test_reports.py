@@ -3,6 +3,7 @@
 import base64
 import gzip
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import orjson
@@ -12,7 +13,6 @@ from callgate.evals.reports.junit import junit
 from callgate.evals.reports.markdown import markdown
 from callgate.evals.reports.page import page
 from callgate.evals.suite.comparison import compare_runs
-from callgate.evals.suite.results import ItemResult
 from callgate.evals.suite.summary import summarise
 from tests.suites.made import result
 
@@ -61,7 +61,7 @@ def test_many_regressions_are_counted_and_not_listed():
     assert "and 10 more" in text
 
 
-def items_of(text: str) -> list[ItemResult]:
+def items_of(text: str) -> list[dict[str, Any]]:
     packed = re.search(r'octet-stream">(.*?)</script>', text, re.DOTALL)
     assert packed is not None
     lines = gzip.decompress(base64.b64decode(packed[1])).splitlines()
