@@ -151,11 +151,17 @@ lock: $(VENV)/.dev-stamp  ## resolve requirements/*.txt anew
 	$(COMPILE) $(MCP_PINS)/servers.in --upgrade --output-file $(MCP_PINS)/servers.txt
 	$(COMPILE) pyproject.toml requirements/oldest.in --resolution lowest-direct --upgrade --output-file requirements/oldest.txt
 
-# The runtime of the local model links the system's OpenMP; slim images come without it.
+# What tests need beyond Python: the OpenMP that the local model's runtime links (slim images come
+# without it) and a browser.
+SYSTEM = $(strip $(shell ldconfig -p | grep -q 'libgomp\.so\.1' || echo libgomp1) \
+	$(shell command -v chromium >/dev/null || echo chromium fonts-dejavu-core))
 .PHONY: system
 system:  ## Debian packages the tests need (as root)
-	@if ldconfig -p | grep -q 'libgomp\.so\.1'; then echo "libgomp1 is here"; \
-	else apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1; fi
+ifeq ($(SYSTEM),)
+	@echo "all Debian packages are here"
+else
+	apt-get update -qq && apt-get install -y -qq --no-install-recommends $(SYSTEM)
+endif
 
 .PHONY: clean
 clean:  ## remove what the targets made

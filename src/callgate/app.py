@@ -12,6 +12,8 @@ from callgate.agents.loop import Options
 from callgate.agents.model import Model, fallback, open_model
 from callgate.agents.prices import price_of
 from callgate.errors import MissingDependencyError, SettingsError
+from callgate.evals.suite.cases import Case
+from callgate.evals.suite.environment import Environment, Environments, of_replies
 from callgate.gate import Gate
 from callgate.pipeline import Listener
 from callgate.settings import ModelSettings, Settings, find_file, load
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "budget",
+    "environments",
     "gate",
     "model",
     "model_settings",
@@ -170,3 +173,24 @@ def model(chosen: Settings, name: str | None = None) -> Model:
         parts = [model_settings(chosen, part.strip()) for part in wanted.split("|")]
         return fallback(*parts, folder=folder)
     return open_model(model_settings(chosen, wanted), folder)
+
+
+def environments(chosen: Settings) -> Environments:
+    """Return what makes a fresh environment for each case of a suite.
+
+    A case names a function that makes its own; without one its tools answer what it says.
+    """
+
+    def make(case: Case) -> Environment:
+        if not case.environment:
+            return of_replies(case)
+        maker = reference.attribute(case.environment, chosen.root)
+        made = maker() if callable(maker) else maker
+        if not isinstance(made, Environment):
+            raise SettingsError(
+                f"{case.environment}: expected a function that returns an Environment, "
+                f"got {type(made).__name__}"
+            )
+        return made
+
+    return make

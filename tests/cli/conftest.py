@@ -1,8 +1,10 @@
 """Fixtures of the command line: an empty folder to work in, and the commands run in it."""
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +92,73 @@ def callgate(project: Path) -> Command:
         return Ended(code=done.exit_code, out=done.stdout, err=done.stderr)
 
     return command
+
+
+# ------------------------------------------------------------------ a provider on the loopback
+
+
+class Provider(ThreadingHTTPServer):
+    """Answers each request with the next message of a list."""
+
+    def __init__(self, messages: list[dict[str, Any]]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.messages = messages
+        self.asked: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        provider = self.server
+        assert isinstance(provider, Provider)
+        provider.asked.append(orjson.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        message = provider.messages.pop(0) if provider.messages else None
+        self.send_response(200 if message else 400)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(orjson.dumps(_body(message)))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Print nothing."""
+
+
+def _body(message: dict[str, Any] | None) -> dict[str, Any]:
+    if message is None:
+        return {"error": {"message": "no more answers", "type": "invalid_request_error"}}
+    reason = "tool_calls" if "tool_calls" in message else "stop"
+    return {
+        "id": "r",
+        "object": "chat.completion",
+        "model": "small",
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+        "usage": {"prompt_tokens": 1000, "completion_tokens": 20, "total_tokens": 1020},
+    }
+
+
+def called(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    function = {"name": name, "arguments": orjson.dumps(arguments).decode()}
+    made = {"id": "c1", "type": "function", "function": function}
+    return {"role": "assistant", "content": None, "tool_calls": [made]}
+
+
+def said(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+@pytest.fixture
+def provider(project: Path) -> Iterator[Provider]:
+    """A provider that has nothing to say yet, reachable under the name `small`."""
+    with Provider([]) as server:
+        (project / "callgate.toml").write_text(
+            f'tools = ["tools.py:TOOLS"]\nmodel = "small"\n[limits]\nturns = 2\n'
+            f'[models.small]\nname = "small"\nurl = "{server.url}"\n',
+            encoding="utf-8",
+        )
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

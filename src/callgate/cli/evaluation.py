@@ -12,6 +12,7 @@ from rich.text import Text
 
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
+from callgate.cli.suites import compare_results, estimate_cases, report_results, run_cases
 from callgate.errors import SettingsError
 from callgate.evals.benchmarks import nested, tau_airline
 from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
@@ -20,7 +21,22 @@ from callgate.evals.benchmarks.bfcl import score as bfcl
 
 __all__ = ["commands"]
 
-commands = typer.Typer(no_args_is_help=True, help="Score recorded outputs of models.")
+commands = typer.Typer(
+    no_args_is_help=True, help="Run suites of cases, compare runs, score recorded outputs."
+)
+commands.command(
+    "run", epilog="Example: callgate eval run suite.yaml --out run.jsonl --limit cost=2"
+)(run_cases)
+commands.command("estimate", epilog="Example: callgate eval estimate suite.yaml -k 3")(
+    estimate_cases
+)
+commands.command(
+    "compare",
+    epilog='Example: callgate eval compare old.jsonl new.jsonl --fail-if "regressions > 0"',
+)(compare_results)
+commands.command("report", epilog="Example: callgate eval report run.jsonl --html run.html")(
+    report_results
+)
 scores = typer.Typer(
     no_args_is_help=True, help="Score by the official rules of a benchmark; nothing is executed."
 )

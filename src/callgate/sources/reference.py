@@ -19,7 +19,7 @@ from callgate.errors import SettingsError
 from callgate.pipeline import Source
 from callgate.tool import FunctionTool
 
-__all__ = ["Offered", "load"]
+__all__ = ["Offered", "attribute", "load"]
 
 Offered: TypeAlias = FunctionTool[..., Any] | Source
 
@@ -45,7 +45,7 @@ def load(references: Iterable[str], root: Path) -> list[Offered]:
 
 def _items(reference: str, root: Path) -> Iterable[Offered]:
     """Yield what one reference names, and refuse what is no tool before a gate meets it."""
-    found = _attribute(reference, root)
+    found = attribute(reference, root)
     many = isinstance(found, list | tuple)
     for item in cast("Iterable[object]", found) if many else (found,):
         if not _is_offered(item):
@@ -61,7 +61,16 @@ def _is_offered(item: object) -> TypeGuard[Offered]:
     )
 
 
-def _attribute(reference: str, root: Path) -> object:
+def attribute(reference: str, root: Path) -> object:
+    """Import what a reference names, whatever it is.
+
+    Args:
+        reference: `module:attribute` or `path/file.py:attribute`.
+        root: What paths are relative to.
+
+    Raises:
+        SettingsError: It is not readable, not importable, or names nothing.
+    """
     place, colon, name = reference.rpartition(":")
     if not (place and colon and name):
         raise _error(
