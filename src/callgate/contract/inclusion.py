@@ -1,0 +1,136 @@
+"""Whether everything valid under one schema is valid under another, with a witness if not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from callgate.contract.answers import Empty, Found, Unknown
+from callgate.contract.documents import Document
+from callgate.contract.facts import Literal
+from callgate.contract.nodes import Node, Nodes
+from callgate.contract.search import Mentioned, search
+from callgate.contract.shrink import shrunk
+from callgate.contract.solver import Solver
+from callgate.contract.speech import Speech
+from callgate.schema.check import Checker
+from callgate.types import JsonSchema, Problem
+
+__all__ = ["Inclusion", "Verdict", "include"]
+
+_STEPS = 4_000
+"""Branches the solver looks at; about a fifth of a second."""
+
+_TRIES = 3_000
+"""Values that are tried where nothing is proved."""
+
+_PROBES = 60
+"""Values that a proof must survive."""
+
+_MOST_SEEDS = 24
+
+
+class Verdict(StrEnum):
+    """Whether a change breaks callers."""
+
+    COMPATIBLE = "compatible"
+    BREAKING = "breaking"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inclusion:
+    """The answer to whether one schema includes another.
+
+    Attributes:
+        verdict: Compatible only with a proof, breaking only with a checked witness.
+        witness: If breaking: a JSON value that the narrower schema does not allow.
+        problems: Why it does not.
+        keywords: If undecided: what made it too hard.
+    """
+
+    verdict: Verdict
+    witness: Any = None
+    problems: tuple[Problem, ...] = ()
+    keywords: tuple[str, ...] = ()
+
+
+def include(before: JsonSchema | bool, after: JsonSchema | bool) -> Inclusion:
+    """Decide whether every value valid under `before` is valid under `after`.
+
+    Args:
+        before: A JSON Schema.
+        after: The schema that should allow at least as much.
+
+    Raises:
+        DefinitionError: One of them is not a schema that values can be checked against.
+    """
+    old, new = _checker(before), _checker(after)
+    one, other = Document(old.definition), Document(new.definition)
+    nodes = Nodes()
+    wide, narrow = nodes.node(one.root, one), nodes.node(other.root, other)
+    if wide is narrow:
+        return Inclusion(verdict=Verdict.COMPATIBLE)
+    speech = Speech(nodes)
+    solver = Solver(speech, _STEPS)
+    answer = solver.solve(frozenset({Literal(True, wide), Literal(False, narrow)}))
+
+    def breaks(value: Any) -> bool:
+        return old.is_valid(value) and not new.is_valid(value)
+
+    if isinstance(answer, Found) and breaks(answer.value):
+        return _breaking(answer.value, breaks, new)
+    doubts = answer.keywords if isinstance(answer, Unknown) else frozenset({"$schema"})
+    surely = isinstance(answer, Empty)
+    found = search(
+        Mentioned((old.schema, new.schema)),
+        _seeds(Solver(speech, _STEPS), wide, narrow, few=surely),
+        valid=old.is_valid,
+        wanted=lambda value: not new.is_valid(value),
+        tries=_PROBES if surely else _TRIES,
+    )
+    if found:
+        return _breaking(found[0], breaks, new)
+    if surely:
+        return Inclusion(verdict=Verdict.COMPATIBLE)
+    return Inclusion(verdict=Verdict.UNDECIDED, keywords=tuple(sorted(doubts)))
+
+
+def _checker(schema: JsonSchema | bool) -> Checker:
+    # A boolean is a schema, too; as the whole schema of a tool it is written as an object.
+    if isinstance(schema, bool):
+        schema = {} if schema else {"not": {}}
+    checker = Checker(schema)
+    checker.compile()
+    return checker
+
+
+def _breaking(value: Any, breaks: Callable[[Any], bool], new: Checker) -> Inclusion:
+    witness = shrunk(value, breaks)
+    return Inclusion(
+        verdict=Verdict.BREAKING, witness=witness, problems=new.problems(witness)
+    )
+
+
+def _seeds(solver: Solver, wide: Node, narrow: Node, *, few: bool) -> Iterator[Any]:
+    """Yield values that are valid under `wide`, of many kinds."""
+    goals = [frozenset({Literal(True, wide)})]
+    if not few:
+        for node in (wide, narrow):
+            for inner in _beside(node):
+                goals.append(frozenset({Literal(True, wide), Literal(True, inner)}))
+                goals.append(frozenset({Literal(True, wide), Literal(False, inner)}))
+    for goal in goals[:_MOST_SEEDS]:
+        answer = solver.solve(goal)
+        if isinstance(answer, Found):
+            yield answer.value
+
+
+def _beside(node: Node) -> Iterator[Node]:
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        yield from node.keywords.get(keyword, ())
+    for keyword in ("if", "then", "else", "not", "$ref"):
+        if keyword in node.keywords:
+            yield node.keywords[keyword]
