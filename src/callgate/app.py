@@ -10,8 +10,11 @@ from callgate.agents.budget import Budget
 from callgate.agents.loop import Options
 from callgate.agents.model import Model, fallback, open_model
 from callgate.agents.prices import price_of
+from callgate.contract.listing import Listing
 from callgate.gate import Gate
 from callgate.pipeline import Listener
+from callgate.release import read as surfaces
+from callgate.release.python_tools import read_references
 from callgate.settings import ModelSettings, Settings, load
 from callgate.sources import reference
 from callgate.types import Tool
@@ -23,6 +26,7 @@ __all__ = [
     "model_settings",
     "models_folder",
     "options",
+    "read",
     "settings",
     "tools",
 ]
@@ -55,6 +59,24 @@ def tools(chosen: Settings) -> tuple[Tool, ...]:
         DefinitionError: A tool is declared wrongly.
     """
     return gate(chosen).session().tools()
+
+
+def read(source: str, *, timeout: float = 30.0) -> Listing:
+    """Read the tools that a source names, see `release.read`.
+
+    Args:
+        source: A reference, a file, a server; or a settings file, for the tools that it names.
+        timeout: Seconds a live server may take; defaults to 30.
+
+    Raises:
+        DefinitionError: The source cannot be read, or holds no tools.
+        SettingsError: The settings are wrong, or a Python module cannot be imported.
+        MissingDependencyError: A live server is asked for, without the extra `mcp`.
+    """
+    if source.endswith(".toml"):
+        chosen = settings(Path(source))
+        return read_references(chosen.tools, chosen.root)
+    return surfaces.read(source, Path.cwd(), timeout=timeout)
 
 
 def budget(chosen: Settings) -> Budget:

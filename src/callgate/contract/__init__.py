@@ -1,1 +1,1 @@
-"""The contract of a tool: what a change to it breaks, shown by a call. Pure: nothing here does I/O."""
+"""What a surface promises, judged without running it: pure, no I/O."""
