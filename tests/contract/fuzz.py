@@ -20,7 +20,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from callgate.contract.inclusion import Inclusion, Verdict, include
+from callgate.contract.inclusion.include import Inclusion, Verdict, include
 from callgate.errors import DefinitionError
 from tests.contract.mutations import mutated
 from tests.contract.sampling import Sampler, universe
@@ -166,9 +166,7 @@ def run(seed: int, pairs: int, jobs: int) -> dict[str, Any]:
     tally = Tally()
     starts = range(0, pairs, CHUNK)
     with ProcessPoolExecutor(jobs) as pool:
-        waiting = [
-            pool.submit(chunk, seed, start, min(CHUNK, pairs - start)) for start in starts
-        ]
+        waiting = [pool.submit(chunk, seed, start, min(CHUNK, pairs - start)) for start in starts]
         for one in waiting:
             tally.add(one.result())
     return report(tally, seed)

@@ -1,4 +1,4 @@
-"""What a developer does to a schema: one change somewhere, for better or worse, or none that counts."""
+"""What a developer does to a schema: a change somewhere, for better or worse."""
 
 from __future__ import annotations
 
@@ -223,14 +223,12 @@ def add_dependency(place: dict[str, Any], chance: random.Random) -> None:
 
 
 def set_value(place: dict[str, Any], chance: random.Random) -> None:
-    if "properties" in place and place["properties"]:
+    if place.get("properties"):
         name = chance.choice([*place["properties"]])
         place["properties"][name] = {"const": chance.choice(SCALARS)}
 
 
-def _wrap(
-    place: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]
-) -> None:
+def _wrap(place: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     kept = {"$defs": place.pop("$defs")} if "$defs" in place else {}
     inner = dict(place)
     place.clear()

@@ -14,7 +14,7 @@ __all__ = ["Sampler", "universe"]
 
 TEXTS = (
     "", "a", "b", "ab", "abc", "abab", "cd", "x_1", "x_", "_", "12", "12-34", "1", "A", "Ab", "a b",
-    "a@b.com", "id", "note", "kind", "zz", "é", "aaaa", "aaaaa", "b1b", "0a", "\n", "ba", "2024-01-31",
+    "a@b.com", "id", "note", "kind", "zz", "é", "aaaa", "aaaaa", "b1b", "0a", "\n", "ba",
 )  # fmt: skip
 FEW: tuple[Any, ...] = (None, True, 0, 1, 2.5, "", "a", "ab", "x_1", [], {}, [0], {"a": 0})
 EXTRA_NAMES = ("zz", "q", "x_9", "12", "", "ab", "a1", "_", "id_2", "a_2")
@@ -45,7 +45,21 @@ class Sampler:
         self._schema = schema
         self._defs = schema.get("$defs", {}) if isinstance(schema, dict) else {}
         self._chance = chance
-        self._pool = [*SCALARS, *TEXTS, 1.5, 7, 100, 0.1, 0.25, -5, [], {}, [1], ["a", "a"], {"a": 1}]
+        self._pool = [
+            *SCALARS,
+            *TEXTS,
+            1.5,
+            7,
+            100,
+            0.1,
+            0.25,
+            -5,
+            [],
+            {},
+            [1],
+            ["a", "a"],
+            {"a": 1},
+        ]
         self._numbers: list[float] = [0, 1, -1, 2, 3, 7, 0.5, 1.5, 100, 0.1, 0.3, -2]
         self._names = [*NAMES, *EXTRA_NAMES]
         for one in (schema, other):
@@ -150,9 +164,9 @@ class Sampler:
             if "type" in part:
                 told = part["type"] if isinstance(part["type"], list) else [part["type"]]
                 kinds &= {*told, *(["integer"] if "number" in told else [])}
-        if len(kinds) > 2 and any("properties" in part for part in parts):
-            if self._chance.random() < 0.6:
-                return "object"
+        open_ = len(kinds) > 2 and any("properties" in part for part in parts)
+        if open_ and self._chance.random() < 0.6:
+            return "object"
         return self._chance.choice(sorted(kinds) or ["null"])
 
     def _bound(self, parts: list[dict[str, Any]], least: str, most: str, span: int) -> int:

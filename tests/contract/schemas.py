@@ -55,7 +55,7 @@ def _define(made: dict[str, Any], chance: random.Random) -> None:
     made["$defs"] = {"t": inner}
     places = [made, *(place for place in dicts(made) if place is not inner)]
     chosen = chance.choice(places)
-    if "properties" in chosen and chosen["properties"]:
+    if chosen.get("properties"):
         chosen["properties"][chance.choice([*chosen["properties"]])] = {"$ref": "#/$defs/t"}
     elif "$ref" not in chosen:
         made["properties"] = {**made.get("properties", {}), "r": {"$ref": "#/$defs/t"}}

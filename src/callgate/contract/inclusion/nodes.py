@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
-from callgate.contract.documents import Document
+from callgate.contract.inclusion.documents import Document
 from callgate.schema.check import Checker
 from callgate.schema.patterns import LINEAR
 from callgate.schema.values import is_array, is_object
@@ -184,7 +184,9 @@ def _in_cycles(edges: Mapping[str, set[str]]) -> frozenset[str]:
     left = {name: set(towards) & edges.keys() for name, towards in edges.items()}
     # What leads to no cycle falls away from the end, what no cycle leads to from the start.
     for _ in range(2):
-        while ends := {name for name, towards in left.items() if not towards}:
+        ends: set[str] | None = None
+        while ends is None or ends:
+            ends = {name for name, towards in left.items() if not towards}
             left = {name: towards - ends for name, towards in left.items() if name not in ends}
         back: dict[str, set[str]] = {name: set() for name in left}
         for name, towards in left.items():

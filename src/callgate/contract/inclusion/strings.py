@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from callgate.contract.answers import EMPTY, Answer, Found, Unknown
-from callgate.contract.facts import Pattern
-from callgate.contract.regex import Automaton, UnsupportedPatternError, automata
+from callgate.contract.inclusion.answers import EMPTY, Answer, Found, Unknown
+from callgate.contract.inclusion.facts import Pattern
+from callgate.contract.inclusion.regex import Automaton, UnsupportedPatternError, automata
 
 __all__ = ["find_string"]
 
@@ -86,9 +86,7 @@ class _Search:
         start = tuple(machine.reach(1 << machine.start, start=True, end=False)
                       for machine in self.machines)  # fmt: skip
         # Beside the automata a state holds the excluded strings that the text still begins.
-        level: dict[tuple[_State, frozenset[str]], str] = {
-            (start, frozenset(self.excluded)): ""
-        }
+        level: dict[tuple[_State, frozenset[str]], str] = {(start, frozenset(self.excluded)): ""}
         seen: set[tuple[_State, frozenset[str]]] = set()
         length = 0
         while level:
@@ -120,9 +118,7 @@ class _Search:
                     continue
                 longer = text + chr(character)
                 still = (
-                    frozenset(word for word in begun if word.startswith(longer))
-                    if begun
-                    else begun
+                    frozenset(word for word in begun if word.startswith(longer)) if begun else begun
                 )
                 after.setdefault((moved, still), longer)
         return after

@@ -8,9 +8,9 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
-from callgate.contract import facts as fact
-from callgate.contract.facts import Fact, Kind, Literal, exact
-from callgate.contract.nodes import Node
+from callgate.contract.inclusion import facts as fact
+from callgate.contract.inclusion.facts import Fact, Kind, Literal, exact
+from callgate.contract.inclusion.nodes import Node
 
 __all__ = ["Alternative", "Choice", "Said", "affirmed", "denied"]
 

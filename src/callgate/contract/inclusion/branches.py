@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from callgate.contract import facts as fact
-from callgate.contract.expand import Alternative, Choice, affirmed, denied
-from callgate.contract.facts import Fact, Kind, Literal
-from callgate.contract.nodes import Node
-from callgate.contract.numbers import Range
+from callgate.contract.inclusion import facts as fact
+from callgate.contract.inclusion.expand import Alternative, Choice, affirmed, denied
+from callgate.contract.inclusion.facts import Fact, Kind, Literal
+from callgate.contract.inclusion.nodes import Node
+from callgate.contract.inclusion.numbers import Range
 
 __all__ = ["Branch"]
 
@@ -123,7 +123,8 @@ class Branch:
         return [
             item.node.keywords["properties"][name]
             for item in self.facts
-            if isinstance(item, fact.Properties) and name in item.node.keywords.get("properties", ())
+            if isinstance(item, fact.Properties)
+            and name in item.node.keywords.get("properties", ())
         ]
 
     def sizes(self) -> tuple[int, int | None]:

@@ -12,16 +12,17 @@ from typing import Any
 
 import orjson
 
-from callgate.contract import facts as fact
-from callgate.contract.answers import EMPTY, Answer, Empty, Found, Unknown
-from callgate.contract.arrays import find_array
-from callgate.contract.branches import Branch
-from callgate.contract.facts import Goal, Kind, Literal
-from callgate.contract.nodes import Node
-from callgate.contract.numbers import find_number
-from callgate.contract.objects import Speak, find_object, patterns_of
-from callgate.contract.speech import Speech
-from callgate.contract.strings import find_string
+from callgate.contract.inclusion import facts as fact
+from callgate.contract.inclusion.answers import EMPTY, Answer, Empty, Found, Unknown, too_hard
+from callgate.contract.inclusion.arrays import find_array
+from callgate.contract.inclusion.branches import Branch
+from callgate.contract.inclusion.expand import Choice
+from callgate.contract.inclusion.facts import Goal, Kind, Literal
+from callgate.contract.inclusion.nodes import Node
+from callgate.contract.inclusion.numbers import find_number
+from callgate.contract.inclusion.objects import Speak, find_object, patterns_of
+from callgate.contract.inclusion.speech import Speech
+from callgate.contract.inclusion.strings import find_string
 
 __all__ = ["Solver"]
 
@@ -101,7 +102,7 @@ class Solver:
             answer = self._branch(branch, goal, excluded)
             if isinstance(answer, Found):
                 return answer
-            doubts |= answer.keywords if isinstance(answer, Unknown) else set()
+            doubts |= too_hard(answer)
         return Unknown(doubts) if doubts else EMPTY
 
     def _branch(self, branch: Branch, goal: Goal, excluded: Sequence[Any]) -> Answer:
@@ -119,8 +120,13 @@ class Solver:
             return EMPTY
         if isinstance(answer, Found) and _satisfies(answer.value, goal):
             return Found(answer.value)
-        doubts: frozenset[str] = frozenset()
         self._depth += 1
+        answer = self._ways(branch, choice, goal, excluded)
+        self._depth -= 1
+        return answer
+
+    def _ways(self, branch: Branch, choice: Choice, goal: Goal, excluded: Sequence[Any]) -> Answer:
+        doubts: frozenset[str] = frozenset()
         for way in choice.alternatives:
             child = branch.copy()
             child.choices.remove(choice)
@@ -129,12 +135,10 @@ class Solver:
             answer = self._branch(child, goal, excluded)
             if isinstance(answer, Found):
                 if _satisfies(answer.value, goal):
-                    self._depth -= 1
                     return answer
+                # What was concluded here and what the validator says differ: nothing is proved.
                 doubts |= {choice.keyword}
-            elif isinstance(answer, Unknown):
-                doubts |= answer.keywords
-        self._depth -= 1
+            doubts |= too_hard(answer)
         return Unknown(doubts) if doubts else EMPTY
 
     def _leaf(self, branch: Branch, goal: Goal, excluded: Sequence[Any]) -> Answer:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, cast
 
-from callgate.contract.facts import Kind, kind_of
+from callgate.contract.inclusion.facts import Kind, kind_of
 from callgate.schema.values import is_array, is_object
 
 __all__ = ["Mentioned", "search"]
@@ -77,7 +77,7 @@ def _near(keyword: str, bound: float) -> Iterator[Any]:
     if keyword.endswith("Length"):
         if bound < 200:
             yield from ("a" * int(bound), "a" * (int(bound) + 1), "a" * max(0, int(bound) - 1))
-    elif keyword.endswith("Items") or keyword.endswith("Contains"):
+    elif keyword.endswith(("Items", "Contains")):
         if bound < 20:
             yield [*range(int(bound))]
             yield [*range(int(bound) + 1)]
@@ -87,7 +87,7 @@ def _near(keyword: str, bound: float) -> Iterator[Any]:
 
 
 def _thawed(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
 
 
 def search(
@@ -110,7 +110,7 @@ def search(
     Returns:
         A list with the value, or an empty one.
     """
-    chance = random.Random(tries)  # noqa: S311 - repeatable, not secret
+    chance = random.Random(tries)
     kept: list[Any] = []
     for value in [*seeds, *mentioned.values]:
         tries -= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["EMPTY", "Answer", "Empty", "Found", "Unknown"]
+__all__ = ["EMPTY", "Answer", "Empty", "Found", "Unknown", "too_hard"]
 
 
 class Found(NamedTuple):
@@ -36,3 +36,8 @@ class Unknown(NamedTuple):
 Answer: TypeAlias = Found | Empty | Unknown
 
 EMPTY = Empty()
+
+
+def too_hard(answer: Answer) -> frozenset[str]:
+    """Return the keywords that made it too hard; none if there is an answer."""
+    return answer.keywords if isinstance(answer, Unknown) else frozenset()

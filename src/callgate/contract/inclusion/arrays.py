@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from callgate.contract import facts as fact
-from callgate.contract.answers import EMPTY, Answer, Empty, Found, Unknown
-from callgate.contract.branches import Branch
-from callgate.contract.facts import Fact, Goal, Literal
+from callgate.contract.inclusion import facts as fact
+from callgate.contract.inclusion.answers import EMPTY, Answer, Empty, Found, Unknown, too_hard
+from callgate.contract.inclusion.branches import Branch
+from callgate.contract.inclusion.facts import Fact, Goal, Literal
 
 __all__ = ["find_array"]
 
@@ -76,7 +76,7 @@ class _Arrays:
             answer = self._fill(plan)
             if isinstance(answer, Found):
                 return answer
-            doubts |= answer.keywords if isinstance(answer, Unknown) else set()
+            doubts |= too_hard(answer)
         return Unknown(doubts) if doubts else EMPTY
 
     # --- where demanded items stand -----------------------------------------------------------
@@ -93,7 +93,7 @@ class _Arrays:
         if not self._twins:
             yield _Plan(extra, None, length)
             return
-        # Two equal items anywhere; all places behind the prefix are alike but for what stands there.
+        # Two equal items anywhere; behind the prefix all places are alike but for what is demanded.
         tail = max(self._prefix, max(extra, default=-1) + 1)
         for second in range(1, tail + 2):
             for first in range(second):
@@ -101,11 +101,11 @@ class _Arrays:
 
     def _indexes(self, item: fact.AtItem | fact.FromItem, extra: Mapping[int, Goal]) -> list[int]:
         if isinstance(item, fact.AtItem):
-            return [item.index]
-        beyond = max(self._prefix, item.index)
+            return [item.at]
+        beyond = max(self._prefix, item.at)
         # Behind the prefix one place is like another, unless something is demanded there already.
         last = max([beyond, *(index + 1 for index in extra)])
-        return list(range(item.index, last + 1))
+        return list(range(item.at, last + 1))
 
     def _goal(self, index: int, plan: _Plan) -> Goal:
         literals = set(plan.extra.get(index, frozenset[Literal]()))
@@ -197,7 +197,7 @@ class _Arrays:
                 answer = self._fill_with(longer, goals)
                 if isinstance(answer, Found):
                     return answer
-                doubts |= answer.keywords if isinstance(answer, Unknown) else set()
+                doubts |= too_hard(answer)
         return Unknown(doubts) if doubts else EMPTY
 
     def _counts(

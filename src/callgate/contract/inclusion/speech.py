@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from callgate.contract.documents import Document
-from callgate.contract.nodes import Node, Nodes
+from callgate.contract.inclusion.documents import Document
+from callgate.contract.inclusion.nodes import Node, Nodes
 from callgate.schema.definition import Definition
 
 __all__ = ["Speech"]

@@ -11,7 +11,7 @@ from enum import Enum
 from fractions import Fraction
 from typing import Any, NamedTuple, TypeAlias
 
-from callgate.contract.nodes import Node
+from callgate.contract.inclusion.nodes import Node
 
 __all__ = [
     "Absent",
@@ -125,16 +125,16 @@ class Contains(NamedTuple):
 
 
 class AtItem(NamedTuple):
-    """There is an item at `index`, and it does not satisfy the schema."""
+    """There is an item at that index, and it does not satisfy the schema."""
 
-    index: int
+    at: int
     node: Node
 
 
 class FromItem(NamedTuple):
-    """There is an item at `index` or later that does not satisfy the schema."""
+    """There is an item at that index or later that does not satisfy the schema."""
 
-    index: int
+    at: int
     node: Node
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from callgate.contract.facts import Kind, kind_of
+from callgate.contract.inclusion.facts import Kind, kind_of
 from callgate.schema.values import is_array, is_object
 
 __all__ = ["shrunk", "weight"]

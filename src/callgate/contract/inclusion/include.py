@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from callgate.contract.answers import Empty, Found, Unknown
-from callgate.contract.documents import Document
-from callgate.contract.facts import Literal
-from callgate.contract.nodes import Node, Nodes
-from callgate.contract.search import Mentioned, search
-from callgate.contract.shrink import shrunk
-from callgate.contract.solver import Solver
-from callgate.contract.speech import Speech
+from callgate.contract.inclusion.answers import Empty, Found, Unknown
+from callgate.contract.inclusion.documents import Document
+from callgate.contract.inclusion.facts import Literal
+from callgate.contract.inclusion.nodes import Node, Nodes
+from callgate.contract.inclusion.search import Mentioned, search
+from callgate.contract.inclusion.shrink import shrunk
+from callgate.contract.inclusion.solver import Solver
+from callgate.contract.inclusion.speech import Speech
 from callgate.schema.check import Checker
 from callgate.types import JsonSchema, Problem
 
@@ -109,9 +109,7 @@ def _checker(schema: JsonSchema | bool) -> Checker:
 
 def _breaking(value: Any, breaks: Callable[[Any], bool], new: Checker) -> Inclusion:
     witness = shrunk(value, breaks)
-    return Inclusion(
-        verdict=Verdict.BREAKING, witness=witness, problems=new.problems(witness)
-    )
+    return Inclusion(verdict=Verdict.BREAKING, witness=witness, problems=new.problems(witness))
 
 
 def _seeds(solver: Solver, wide: Node, narrow: Node, *, few: bool) -> Iterator[Any]:

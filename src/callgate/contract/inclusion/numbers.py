@@ -1,4 +1,4 @@
-"""Numbers that satisfy bounds, multiples and exclusions; exact, because JSON numbers are decimals."""
+"""Numbers that satisfy bounds, multiples and exclusions; exact, as JSON's decimals are."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from callgate.contract.answers import EMPTY, Answer, Found, Unknown
-from callgate.contract.facts import AtMost, Multiple, Size, exact
+from callgate.contract.inclusion.answers import EMPTY, Answer, Found, Unknown
+from callgate.contract.inclusion.facts import AtMost, Multiple, Size, exact
 
 __all__ = ["Range", "find_number"]
 
@@ -41,9 +41,7 @@ class Range:
         """Whether there is no number between the bounds."""
         if self.least is None or self.most is None:
             return False
-        return self.least > self.most or (
-            self.least == self.most and (self.above or self.below)
-        )
+        return self.least > self.most or (self.least == self.most and (self.above or self.below))
 
     def holds(self, number: Fraction) -> bool:
         """Tell whether a number is between the bounds."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple, TypeAlias
 
-from callgate.contract import facts as fact
-from callgate.contract.answers import EMPTY, Answer, Empty, Found, Unknown
-from callgate.contract.arrays import Solve
-from callgate.contract.branches import Branch
-from callgate.contract.facts import Goal, Literal
-from callgate.contract.nodes import Node
+from callgate.contract.inclusion import facts as fact
+from callgate.contract.inclusion.answers import EMPTY, Answer, Empty, Found, Unknown, too_hard
+from callgate.contract.inclusion.arrays import Solve
+from callgate.contract.inclusion.branches import Branch
+from callgate.contract.inclusion.facts import Goal, Literal
+from callgate.contract.inclusion.nodes import Node
 
 __all__ = ["Speak", "find_object"]
 
@@ -65,9 +65,7 @@ class _Objects:
                  "_least", "_most", "_names", "_required", "_solve", "_speak", "_tries",
                  "_values")  # fmt: skip
 
-    def __init__(
-        self, branch: Branch, solve: Solve, speak: Speak, excluded: Sequence[Any]
-    ) -> None:
+    def __init__(self, branch: Branch, solve: Solve, speak: Speak, excluded: Sequence[Any]) -> None:
         self._solve, self._speak, self._excluded = solve, speak, excluded
         self._tries = 0
         self._doubts: set[str] = set()
@@ -188,12 +186,10 @@ class _Objects:
             answer = self._place(index + 1, {**placed, name: goal})
             if isinstance(answer, Found):
                 return answer
-            self._doubts |= answer.keywords if isinstance(answer, Unknown) else set()
+            self._doubts |= too_hard(answer)
         return EMPTY
 
-    def _options(
-        self, demand: _Demand, placed: Mapping[str, Goal]
-    ) -> Iterator[tuple[str, Goal]]:
+    def _options(self, demand: _Demand, placed: Mapping[str, Goal]) -> Iterator[tuple[str, Goal]]:
         broken: Goal = frozenset()
         if not isinstance(demand, fact.SomeName):
             inner = (
@@ -244,7 +240,8 @@ class _Objects:
             case fact.SomeExtra(node=node):
                 keywords = node.keywords
                 return name not in keywords.get("properties", ()) and not any(
-                    self._matches(pattern, name) for pattern in keywords.get("patternProperties", ())
+                    self._matches(pattern, name)
+                    for pattern in keywords.get("patternProperties", ())
                 )
             case fact.SomeName(node=node):
                 return not node.holds(name)
@@ -266,7 +263,10 @@ class _Objects:
         while len(made) < self._least or fact.among(made, self._excluded):
             if len(made) > _MOST_PROPERTIES:
                 return Unknown(frozenset({"minProperties"}))
-            if fact.among(made, self._excluded) and (other := self._changed(made, placed)) is not None:
+            if (
+                fact.among(made, self._excluded)
+                and (other := self._changed(made, placed)) is not None
+            ):
                 made = other
                 continue
             if (filler := next(spare, None)) is None or len(made) == self._most:
