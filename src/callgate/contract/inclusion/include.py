@@ -18,7 +18,7 @@ from callgate.contract.inclusion.speech import Speech
 from callgate.schema.check import Checker
 from callgate.types import JsonSchema, Problem
 
-__all__ = ["Inclusion", "Verdict", "include"]
+__all__ = ["Inclusion", "Verdict", "example", "include"]
 
 _STEPS = 4_000
 """Branches the solver looks at; about a fifth of a second."""
@@ -57,12 +57,15 @@ class Inclusion:
     keywords: tuple[str, ...] = ()
 
 
-def include(before: JsonSchema | bool, after: JsonSchema | bool) -> Inclusion:
+def include(
+    before: JsonSchema | bool, after: JsonSchema | bool, *, objects: bool = False
+) -> Inclusion:
     """Decide whether every value valid under `before` is valid under `after`.
 
     Args:
         before: A JSON Schema.
         after: The schema that should allow at least as much.
+        objects: Whether only objects are meant, as arguments are; defaults to False.
 
     Raises:
         DefinitionError: One of them is not a schema that values can be checked against.
@@ -75,10 +78,14 @@ def include(before: JsonSchema | bool, after: JsonSchema | bool) -> Inclusion:
         return Inclusion(verdict=Verdict.COMPATIBLE)
     speech = Speech(nodes)
     solver = Solver(speech, _STEPS)
-    answer = solver.solve(frozenset({Literal(True, wide), Literal(False, narrow)}))
+    among = frozenset({Literal(True, speech.object)}) if objects else frozenset[Literal]()
+    answer = solver.solve(among | {Literal(True, wide), Literal(False, narrow)})
+
+    def valid(value: Any) -> bool:
+        return (not objects or isinstance(value, dict)) and old.is_valid(value)
 
     def breaks(value: Any) -> bool:
-        return old.is_valid(value) and not new.is_valid(value)
+        return valid(value) and not new.is_valid(value)
 
     if isinstance(answer, Found) and breaks(answer.value):
         return _breaking(answer.value, breaks, new)
@@ -87,7 +94,7 @@ def include(before: JsonSchema | bool, after: JsonSchema | bool) -> Inclusion:
     found = search(
         Mentioned((old.schema, new.schema)),
         _seeds(Solver(speech, _STEPS), wide, narrow, few=surely),
-        valid=old.is_valid,
+        valid=valid,
         wanted=lambda value: not new.is_valid(value),
         tries=_PROBES if surely else _TRIES,
     )
@@ -132,3 +139,28 @@ def _beside(node: Node) -> Iterator[Node]:
     for keyword in ("if", "then", "else", "not", "$ref"):
         if keyword in node.keywords:
             yield node.keywords[keyword]
+
+
+def example(schema: JsonSchema, *, objects: bool = False) -> Any:
+    """Return a small value that is valid under a schema, or None if none was found.
+
+    Args:
+        schema: A JSON Schema.
+        objects: Whether it has to be an object, as arguments are; defaults to False.
+
+    Raises:
+        DefinitionError: It is not a schema that values can be checked against.
+    """
+    checker = _checker(schema)
+    document = Document(checker.definition)
+    nodes = Nodes()
+    speech = Speech(nodes)
+    goal = {Literal(True, nodes.node(document.root, document))}
+    goal |= {Literal(True, speech.object)} if objects else set()
+    answer = Solver(speech, _STEPS).solve(frozenset(goal))
+    if not isinstance(answer, Found) or not checker.is_valid(answer.value):
+        return None
+    return shrunk(
+        answer.value,
+        lambda value: (not objects or isinstance(value, dict)) and checker.is_valid(value),
+    )

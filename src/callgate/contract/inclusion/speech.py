@@ -1,4 +1,4 @@
-"""The few schemas that the solver itself needs, to speak about the names of properties."""
+"""The few schemas that the solver itself needs, to speak about names and arguments."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["Speech"]
 
 
 class Speech:
-    """Schemas of strings."""
+    """Schemas of strings and of objects."""
 
-    __slots__ = ("_document", "_known", "_nodes", "text")
+    __slots__ = ("_document", "_known", "_nodes", "object", "text")
 
     def __init__(self, nodes: Nodes) -> None:
         """Keep where nodes come from."""
@@ -20,6 +20,7 @@ class Speech:
         self._document = Document(Definition({}))
         self._known: dict[str, Node] = {}
         self.text = nodes.node({"type": "string"}, self._document)
+        self.object = nodes.node({"type": "object"}, self._document)
 
     def matching(self, pattern: str) -> Node:
         """Return the schema of strings in which a pattern is found."""
