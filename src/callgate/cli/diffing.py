@@ -130,7 +130,8 @@ def _lines(tool: ToolDiff) -> Iterator[Text]:
     for one in tool.broken:
         yield Text.assemble("  ", (shown(one.witness), "bold"), f"  {_BREAKS[one.part]}")
         for problem in one.problems:
-            yield Text(shown(f"    {problem.path}: {problem.got} is not {problem.allowed}"), "red")
+            words = shown(f"{problem.path}: got {problem.got}; allowed: {problem.allowed}")
+            yield Text(f"    {words}", "red")
     for part, keywords in tool.undecided:
         yield Text(f"  the {part} are too hard to decide: {', '.join(keywords)}", "yellow")
     for change in tool.changes[:_MOST_LINES]:

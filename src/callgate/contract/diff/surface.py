@@ -14,6 +14,7 @@ from callgate.contract.diff.change import Change, Level, highest
 from callgate.contract.diff.schemas import alike
 from callgate.contract.diff.tool import Count, Part, Shown, ToolDiff, diff_tools
 from callgate.contract.inclusion.include import Verdict, example
+from callgate.errors import DefinitionError
 from callgate.schema.definition import bare
 from callgate.types import Tool
 
@@ -118,7 +119,7 @@ def diff_surfaces(
     for key, tool in new.items():
         if key in old:
             if not _same(old[key], tool):
-                tools.append(diff_tools(old[key], tool, count))
+                tools.append(_judged(old[key], tool, count))
         elif (first := renamed.get(tool.name)) is not None:
             tools.append(_moved(first, tool, count))
             changes.append(_renaming(first, tool))
@@ -143,9 +144,21 @@ def _keyed(tools: Sequence[Tool]) -> dict[tuple[str, int], Tool]:
 
 
 def _same(one: Tool, other: Tool) -> bool:
-    return one is other or (
-        one == other and alike([one.parameters, one.returns], [other.parameters, other.returns])
-    )
+    # Schemas are compared as text: what is nested too deep for that is no schema.
+    plain = [replace(tool, parameters={}, returns=None) for tool in (one, other)]
+    try:
+        return plain[0] == plain[1] and alike(
+            [one.parameters, one.returns], [other.parameters, other.returns]
+        )
+    except TypeError:
+        return False
+
+
+def _judged(before: Tool, after: Tool, count: Count | None) -> ToolDiff:
+    try:
+        return diff_tools(before, after, count)
+    except DefinitionError as error:
+        raise DefinitionError(f"The tool {after.name}: {error.message}") from error
 
 
 # --- tools that come and go -----------------------------------------------------------------
@@ -188,7 +201,7 @@ def _renaming(before: Tool, after: Tool) -> Change:
 
 def _moved(before: Tool, after: Tool, count: Count | None) -> ToolDiff:
     """Judge a renamed tool: whoever calls it by the old name breaks."""
-    judged = diff_tools(before, after, count)
+    judged = _judged(before, after, count)
     shown = (_call(before),) if not judged.broken else judged.broken
     return replace(
         judged,

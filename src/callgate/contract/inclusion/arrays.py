@@ -157,7 +157,7 @@ class _Arrays:
         if not fact.among(found.value, self._excluded):
             return found
         # Whether nothing of this length is left is only sure where items are free of each other.
-        surely = not (plan.twins or self._unique or self._counted)
+        surely = not goals or not (plan.twins or self._unique or self._counted)
         for index, goal in enumerate(goals):
             other = self._solve(goal, [found.value[index]])
             surely = surely and isinstance(other, Empty)

@@ -44,13 +44,15 @@ class Document:
     Attributes:
         root: The schema, without what is for readers and with references `#/$defs/...` only.
         defs: What these lead to, by name.
-        opaque: Keywords that only a validator understands; each stands as `opaque` in its schema.
+        unsaid: Keywords that could not be kept, so that a proof about it proves nothing. What only
+            a validator understands, but is kept, stands as `opaque` in its schema.
 
     Args:
         definition: The schema with its references resolved.
     """
 
-    __slots__ = ("_definition", "_dropped", "_kept", "_names", "_old", "_waiting", "defs", "root")
+    __slots__ = ("_definition", "_dropped", "_kept", "_names", "_old", "_waiting", "defs", "root",
+                 "unsaid")  # fmt: skip
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
@@ -59,6 +61,7 @@ class Document:
         self._kept: dict[int, Any] = {}
         self._waiting: list[tuple[str, Any]] = []
         self.defs: dict[str, Any] = {}
+        self.unsaid: set[str] = set()
         self.root: Any = self._flat(definition.schema)
         while self._waiting:
             name, schema = self._waiting.pop()
@@ -73,34 +76,32 @@ class Document:
 
     def _flattened(self, schema: dict[str, Any]) -> dict[str, Any]:
         if self._old == "4":
-            return {"opaque": ["$schema"]}
+            self.unsaid.add("$schema")
+            return {}
         flat: dict[str, Any] = {}
-        opaque: list[str] = []
         if "$ref" in schema or "$dynamicRef" in schema:
-            self._refer(schema, flat, opaque)
+            self._refer(schema, flat)
             if self._old in ("6", "7"):
-                return flat | ({"opaque": opaque} if opaque else {})
+                return flat
         for keyword, value in schema.items():
             if keyword in _DROPPED or keyword in self._dropped:
                 continue
             if keyword in _ENCODED:
-                opaque += [keyword] if self._old in ("6", "7") else []
+                self.unsaid.update([keyword] if self._old in ("6", "7") else ())
                 continue
             flat[keyword] = inside(keyword, value, self._flat)
-        if opaque or "opaque" in flat:
-            flat["opaque"] = opaque
+        flat.pop("opaque", None)
         if self._old:
             _upgrade_items(flat)
         _split_dependencies(flat)
         _settle_unevaluated(flat)
         return flat
 
-    def _refer(self, schema: dict[str, Any], flat: dict[str, Any], opaque: list[str]) -> None:
+    def _refer(self, schema: dict[str, Any], flat: dict[str, Any]) -> None:
         names = [self._name(target) for target in self._definition.targets(schema)]
-        known = [key for key in ("$ref", "$dynamicRef") if key in schema]
-        if "$dynamicRef" in schema or len(names) < len(known):
-            opaque += known
-        elif names:
+        if "$dynamicRef" in schema or not names:
+            self.unsaid.update(key for key in ("$ref", "$dynamicRef") if key in schema)
+        else:
             flat["$ref"] = f"#/$defs/{names[0]}"
 
     def _name(self, target: Any) -> str:

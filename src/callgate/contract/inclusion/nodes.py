@@ -16,7 +16,7 @@ from callgate.schema.values import is_array, is_object
 
 __all__ = ["Node", "Nodes"]
 
-_DEEPEST = 160
+_DEEPEST = 100
 """Schemas below each other, references followed, from which on a reference is kept as one."""
 
 _ONE = frozenset(

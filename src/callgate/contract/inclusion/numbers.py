@@ -132,6 +132,7 @@ def _candidates(range_: Range) -> Iterator[Fraction]:
     yield from bounds
     start = least if least is not None else Fraction(0) if most is None else most - 8
     width = Fraction(8) if most is None or least is None else most - least
+    yield start + Fraction(1, 2)
     for parts in (2, 10, 3, 7, 1000, 1001, 10**6 + 3):
         for part in range(1, min(parts, 12)):
             rounded = Fraction(round(float(start + width * part / parts), 12)).limit_denominator(

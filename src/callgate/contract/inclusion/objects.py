@@ -270,7 +270,8 @@ class _Objects:
                 made = other
                 continue
             if (filler := next(spare, None)) is None or len(made) == self._most:
-                surely = len(made) < self._least and not self._doubts
+                # Without properties there is but one object.
+                surely = not self._doubts and (len(made) < self._least or not made)
                 return EMPTY if surely else Unknown(frozenset({*self._doubts, "minProperties"}))
             made = {**made, filler[0]: filler[1]}
         return Found(made, doubts)

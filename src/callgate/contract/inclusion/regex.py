@@ -20,6 +20,9 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 
 _LAST = 0x10FFFF
 _MOST_STATES = 2_000
+_MOST_SETS = 150
+"""Different sets of characters; every one multiplies the work for the alphabet."""
+
 _MOST_DEEP = 40
 
 _DIGIT: Ranges = ((0x30, 0x39),)
@@ -187,6 +190,8 @@ def _automaton(pattern: str, wanted: bool) -> Automaton:
     made.last = made.state()
     made.link(end, made.last)
     made.steps[made.last] = (_ANY, made.last)
+    if len({ranges for ranges, _ in made.steps.values()}) > _MOST_SETS:
+        raise UnsupportedPatternError
     return made
 
 

@@ -22,7 +22,8 @@ from callgate.contract.inclusion.nodes import Node
 from callgate.contract.inclusion.numbers import find_number
 from callgate.contract.inclusion.objects import Speak, find_object, patterns_of
 from callgate.contract.inclusion.speech import Speech
-from callgate.contract.inclusion.strings import find_string
+from callgate.contract.inclusion.strings import Fuel, find_string
+from callgate.schema.values import is_array, is_object
 
 __all__ = ["Solver"]
 
@@ -32,6 +33,12 @@ _DEEPEST = 420
 _FRAMES = 11
 """Frames of one goal within another."""
 
+_FUEL = 400_000
+"""Moves of automata for all goals together; about a fifth of a second."""
+
+_LARGEST = 20_000
+"""Values within a value, from which on it is no witness that anybody could use."""
+
 _FINITE = {Kind.NULL: (None,), Kind.BOOLEAN: (False, True)}
 
 
@@ -40,14 +47,15 @@ class Solver:
 
     Args:
         speech: The few schemas it needs to speak about names.
-        steps: Branches it looks at before it gives up.
+        steps: Goals and branches it looks at before it gives up.
     """
 
-    __slots__ = ("_active", "_depth", "_known", "_lowest", "_speech", "_steps")
+    __slots__ = ("_active", "_depth", "_fuel", "_known", "_lowest", "_speech", "_steps")
 
     def __init__(self, speech: Speech, steps: int) -> None:
         self._speech = speech
         self._steps = steps
+        self._fuel = Fuel(_FUEL)
         self._known: dict[Any, Answer] = {}
         self._active: dict[Any, int] = {}
         self._depth = 0
@@ -71,7 +79,8 @@ class Solver:
             # lost if the goal counts as empty within itself.
             self._lowest = min(self._lowest, depth)
             return EMPTY
-        if self._depth > _DEEPEST:
+        self._steps -= 1
+        if self._depth > _DEEPEST or self._steps < 0:
             return Unknown(frozenset({"$ref"}))
         return self._within(key, goal, excluded)
 
@@ -120,9 +129,9 @@ class Solver:
             return EMPTY
         if isinstance(answer, Found) and _satisfies(answer.value, goal):
             return Found(answer.value)
-        self._depth += 1
+        self._depth += 2
         answer = self._ways(branch, choice, goal, excluded)
-        self._depth -= 1
+        self._depth -= 2
         return answer
 
     def _ways(self, branch: Branch, choice: Choice, goal: Goal, excluded: Sequence[Any]) -> Answer:
@@ -151,6 +160,9 @@ class Solver:
             if isinstance(one, fact.Member):
                 out += [value for value in one.values if fact.kind_of(value) is branch.kind]
         answer = self._make(branch, out)
+        if isinstance(answer, Found) and _too_large(answer.value):
+            # Definitions that use each other twice make values that double at every level.
+            return Unknown(frozenset({"$ref"}))
         if isinstance(answer, Found) and (doubts := answer.doubts | branch.doubts):
             return Found(answer.value) if _satisfies(answer.value, goal) else Unknown(doubts)
         return answer
@@ -163,7 +175,7 @@ class Solver:
             case Kind.STRING:
                 least, most = branch.sizes()
                 patterns = [one for one in branch.facts if isinstance(one, fact.Pattern)]
-                return find_string(least, most, patterns, excluded)
+                return find_string(least, most, patterns, excluded, self._fuel)
             case Kind.ARRAY:
                 return find_array(branch, self.solve, excluded)
             case _:
@@ -180,6 +192,20 @@ class Solver:
 
 def _satisfies(value: Any, goal: Goal) -> bool:
     return all(literal.node.holds(value) is literal.holds for literal in goal)
+
+
+def _too_large(value: Any) -> bool:
+    waiting, left = [value], _LARGEST
+    while waiting:
+        inner = waiting.pop()
+        if is_array(inner):
+            waiting += inner
+        elif is_object(inner):
+            waiting += inner.values()
+        left -= 1
+        if left < len(waiting):
+            return True
+    return False
 
 
 def _listed(node: Node) -> Sequence[Any] | None:

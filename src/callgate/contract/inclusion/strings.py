@@ -9,19 +9,33 @@ from callgate.contract.inclusion.answers import EMPTY, Answer, Found, Unknown
 from callgate.contract.inclusion.facts import Pattern
 from callgate.contract.inclusion.regex import Automaton, UnsupportedPatternError, automata
 
-__all__ = ["find_string"]
+__all__ = ["Fuel", "find_string"]
 
 _PATTERN = frozenset({"pattern"})
 _LONGEST = 4_096
-_MOST_STEPS = 40_000
 _MOST_EXCLUDED = 64
 _PLEASANT = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_. :/@+"
 
 _State = tuple[int, ...]
 
 
+@dataclass(slots=True)
+class Fuel:
+    """Work that may still be done; what takes the last of it ends without an answer.
+
+    Attributes:
+        left: Moves of automata, about half a microsecond each.
+    """
+
+    left: int
+
+
 def find_string(
-    least: int, most: int | None, patterns: Sequence[Pattern], excluded: Collection[str]
+    least: int,
+    most: int | None,
+    patterns: Sequence[Pattern],
+    excluded: Collection[str],
+    fuel: Fuel,
 ) -> Answer:
     """Find a string.
 
@@ -30,6 +44,7 @@ def find_string(
         most: Characters it has at most; None for no bound.
         patterns: What is to be found in it, and what is not.
         excluded: Strings it must not be.
+        fuel: Work that may be done.
     """
     if most is not None and (most < least or most < 0):
         return EMPTY
@@ -47,7 +62,7 @@ def find_string(
         except UnsupportedPatternError:
             doubts = True
     known = [text for text in excluded if len(text) <= _MOST_EXCLUDED][:_MOST_EXCLUDED]
-    search = _Search(machines, known)
+    search = _Search(machines, known, fuel)
     answer = search.run(least, most)
     if isinstance(answer, Found) and (doubts or answer.value in excluded):
         return Found(answer.value, _PATTERN) if doubts else Unknown(_PATTERN)
@@ -76,7 +91,7 @@ class _Search:
 
     machines: list[Automaton]
     excluded: list[str]
-    steps: int = 0
+    fuel: Fuel
     alphabet: list[int] = field(default_factory=list[int])
     moves: dict[tuple[int, int, int], int] = field(default_factory=dict[tuple[int, int, int], int])
     accepted: dict[tuple[int, int], bool] = field(default_factory=dict[tuple[int, int], bool])
@@ -109,8 +124,8 @@ class _Search:
     ) -> dict[tuple[_State, frozenset[str]], str] | None:
         after: dict[tuple[_State, frozenset[str]], str] = {}
         for (states, begun), text in level.items():
-            self.steps += len(self.alphabet)
-            if self.steps > _MOST_STEPS:
+            self.fuel.left -= len(self.alphabet)
+            if self.fuel.left < 0:
                 return None
             for character in self.alphabet:
                 moved = self._move(states, character)
@@ -129,6 +144,7 @@ class _Search:
             key = (place, states[place], character)
             after = self.moves.get(key)
             if after is None:
+                self.fuel.left -= states[place].bit_count()
                 after = machine.step(states[place], character)
                 after = machine.reach(after, start=False, end=False)
                 self.moves[key] = after
