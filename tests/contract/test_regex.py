@@ -71,11 +71,32 @@ def test_automata_accept_what_the_engine_accepts(seed: int) -> None:
 @pytest.mark.parametrize(
     "pattern",
     [
-        "(a)\\1", "\\bword", "\\p{L}", "(?i)a", "(?<=a)b", "a(?=b)", "^(?=a)b|c", "^(?=a)*b", "*a",
-        "a**", "(a", "a)", "[a", "[]", "[z-a]", "[\\d-z]", "a{2001}", "((a{100}){100})", "\\", "\\q",
-        "\\u{110000}", "\\ud800", "^(?=(a", "(" * 50 + ")" * 50,
+        "(a)\\1",
+        "\\bword",
+        "\\p{L}",
+        "(?i)a",
+        "(?<=a)b",
+        "a(?=b)",
+        "^(?=a)b|c",
+        "^(?=a)*b",
+        "*a",
+        "a**",
+        "(a",
+        "a)",
+        "[a",
+        "[]",
+        "[z-a]",
+        "[\\d-z]",
+        "a{2001}",
+        "((a{100}){100})",
+        "\\",
+        "\\q",
+        "\\u{110000}",
+        "\\ud800",
+        "^(?=(a",
+        "(" * 50 + ")" * 50,
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_said_so(pattern: str) -> None:
     with pytest.raises(UnsupportedPatternError):
         automata(pattern, True)
