@@ -11,11 +11,14 @@ from callgate.agents.budget import Budget
 from callgate.agents.loop import Options
 from callgate.agents.model import Model, fallback, open_model
 from callgate.agents.prices import price_of
+from callgate.contract.listing import Listing
 from callgate.errors import MissingDependencyError, SettingsError
 from callgate.evals.suite.cases import Case
 from callgate.evals.suite.environment import Environment, Environments, of_replies
 from callgate.gate import Gate
 from callgate.pipeline import Listener
+from callgate.release import read as surfaces
+from callgate.release.python_tools import read_references
 from callgate.settings import ModelSettings, Settings, find_file, load
 from callgate.sources import reference, tables
 from callgate.types import Tool
@@ -31,6 +34,7 @@ __all__ = [
     "model_settings",
     "models_folder",
     "options",
+    "read",
     "settings",
     "settings_file",
     "source_tools",
@@ -119,6 +123,24 @@ def store(chosen: Settings) -> Store:
     return Store(chosen.store.url, sync=chosen.store.sync)
 
 
+def read(source: str, *, timeout: float = 30.0) -> Listing:
+    """Read the tools that a source names, see `release.read`.
+
+    Args:
+        source: A reference, a file, a server; or a settings file, for the tools that it names.
+        timeout: Seconds a live server may take; defaults to 30.
+
+    Raises:
+        DefinitionError: The source cannot be read, or holds no tools.
+        SettingsError: The settings are wrong, or a Python module cannot be imported.
+        MissingDependencyError: A live server is asked for, without the extra `mcp`.
+    """
+    if source.endswith(".toml"):
+        chosen = settings(Path(source))
+        return read_references(chosen.tools, chosen.root)
+    return surfaces.read(source, Path.cwd(), timeout=timeout)
+
+
 def budget(chosen: Settings) -> Budget:
     """Return what one run may spend."""
     limits = chosen.limits
@@ -184,7 +206,7 @@ def environments(chosen: Settings) -> Environments:
     def make(case: Case) -> Environment:
         if not case.environment:
             return of_replies(case)
-        maker = reference.attribute(case.environment, chosen.root)
+        maker = reference.find(case.environment, chosen.root)
         made = maker() if callable(maker) else maker
         if not isinstance(made, Environment):
             raise SettingsError(

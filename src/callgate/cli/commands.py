@@ -11,6 +11,7 @@ import typer
 from callgate.cli import db, evaluation, models, sources, tools
 from callgate.cli.calls import call_tool, run_question
 from callgate.cli.compiling import compile_source
+from callgate.cli.diffing import diff_sources
 from callgate.cli.doctor import doctor
 from callgate.cli.exchanges import replay_exchanges
 from callgate.cli.history import examine_history
@@ -25,7 +26,8 @@ ABOUT = """Call tools on one path: by hand, or by a language model.
 The answer goes to standard output, everything else to standard error.
 
 Exit codes: 0 done; 1 the call or run failed, or doctor found a problem; 2 wrong command line or
-settings; 3 an extra or a model file is missing; 4 a call waits for a person; 130 interrupted.
+settings; 3 an extra or a model file is missing; 4 a call waits for a person; 5 diff is undecided;
+130 interrupted.
 """
 
 app = typer.Typer(
@@ -48,6 +50,7 @@ app.command("call", epilog="""Example: callgate call count_words '{"text": "two 
 app.command("compile", epilog="Example: callgate compile --wire openai --strict tools.py:TOOLS")(
     compile_source
 )
+app.command("diff", epilog="Example: callgate diff git:main:tools.json tools.json")(diff_sources)
 
 doctors = typer.Typer(
     invoke_without_command=True, callback=doctor, epilog="Example: callgate doctor --json"

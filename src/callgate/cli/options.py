@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["AsJson", "SettingsFile", "Wire"]
+__all__ = ["AsJson", "SettingsFile", "Source", "Wire"]
 
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON value on standard output, errors too.")
@@ -16,6 +16,16 @@ SettingsFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--file", "-f", help="Settings file; else $CALLGATE_FILE, else the nearest callgate.toml."
+    ),
+]
+Source: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help=(
+            "file.py:attribute, module:attribute, a JSON file (tools of any provider, tools/list, "
+            "OpenAPI, one schema), the URL or the command of an MCP server, or callgate.toml."
+        ),
     ),
 ]
 Wire: TypeAlias = Annotated[

@@ -29,6 +29,8 @@ class Exit(IntEnum):
     """An extra, a model file or a key is not there."""
     WAITING = 4
     """A call waits for a person."""
+    UNDECIDED = 5
+    """`diff` can neither prove that a change breaks nobody nor show whom it breaks."""
     INTERRUPTED = 130
 
 
@@ -59,15 +61,15 @@ def reporting(as_json: bool) -> Generator[None]:
         raise typer.Exit(Exit.INTERRUPTED) from None
 
 
-def fail(error: CallgateError, *, as_json: bool) -> NoReturn:
-    """Report an error and exit with its code."""
+def fail(error: CallgateError, *, as_json: bool, exit_code: Exit | None = None) -> NoReturn:
+    """Report an error and exit with its code, or with `exit_code`."""
     if as_json:
         told = {"code": error.code, "message": error.message, "details": dict(error.details)}
         print_json({"error": told})
     else:
         line = " ".join(error.message.split())
         screen().print(Text.assemble((f"{error.code}: ", "bold red"), line))
-    raise typer.Exit(code(error))
+    raise typer.Exit(code(error) if exit_code is None else exit_code)
 
 
 def code(error: CallgateError) -> Exit:

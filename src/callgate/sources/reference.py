@@ -19,7 +19,7 @@ from callgate.errors import SettingsError
 from callgate.pipeline import Source
 from callgate.tool import FunctionTool
 
-__all__ = ["Offered", "attribute", "load"]
+__all__ = ["Offered", "find", "load"]
 
 Offered: TypeAlias = FunctionTool[..., Any] | Source
 
@@ -37,15 +37,40 @@ def load(references: Iterable[str], root: Path) -> list[Offered]:
     Raises:
         SettingsError: A reference is not readable, not importable, or names nothing.
     """
+    _look_in(root)
+    return [item for reference in references for item in _items(reference, root)]
+
+
+def find(reference: str, root: Path) -> object:
+    """Import what a reference names, whatever it is.
+
+    Args:
+        reference: `module:attribute` or `path/file.py:attribute`; a module or file alone gives
+            the module.
+        root: What paths are relative to; modules are looked for here first.
+
+    Raises:
+        SettingsError: It is not importable, or names nothing.
+    """
+    _look_in(root)
+    if ":" in reference:
+        return _attribute(reference, root)
+    return _loaded(reference, reference, root)
+
+
+def _look_in(root: Path) -> None:
     if str(root) not in sys.path:
         # As `python script.py` does for the script's folder; a console command does not.
         sys.path.insert(0, str(root))
-    return [item for reference in references for item in _items(reference, root)]
+
+
+def _loaded(reference: str, place: str, root: Path) -> ModuleType:
+    return _file(reference, root / place) if place.endswith(".py") else _module(reference, place)
 
 
 def _items(reference: str, root: Path) -> Iterable[Offered]:
     """Yield what one reference names, and refuse what is no tool before a gate meets it."""
-    found = attribute(reference, root)
+    found = _attribute(reference, root)
     many = isinstance(found, list | tuple)
     for item in cast("Iterable[object]", found) if many else (found,):
         if not _is_offered(item):
@@ -61,22 +86,13 @@ def _is_offered(item: object) -> TypeGuard[Offered]:
     )
 
 
-def attribute(reference: str, root: Path) -> object:
-    """Import what a reference names, whatever it is.
-
-    Args:
-        reference: `module:attribute` or `path/file.py:attribute`.
-        root: What paths are relative to.
-
-    Raises:
-        SettingsError: It is not readable, not importable, or names nothing.
-    """
+def _attribute(reference: str, root: Path) -> object:
     place, colon, name = reference.rpartition(":")
     if not (place and colon and name):
         raise _error(
             reference, 'expected "module:attribute" or "file.py:attribute", such as "tools.py:add"'
         )
-    module = _file(reference, root / place) if place.endswith(".py") else _module(reference, place)
+    module = _loaded(reference, place, root)
     try:
         return getattr(module, name)
     except AttributeError:

@@ -1,0 +1,1 @@
+"""What a surface promises, judged without running it: pure, no I/O."""

@@ -1,0 +1,1 @@
+"""What a change to tools breaks, and what it costs."""

@@ -1,0 +1,1 @@
+"""From any place where tools are written down to a surface that can be judged."""
