@@ -105,10 +105,8 @@ def _print(listing: Listing, count: TokenCount, *, notes: bool) -> None:
         )
         table.add_row(*(Text(cell, overflow="ellipsis", no_wrap=True) for cell in cells))
     Console().print(table)
-    exact = f"tokens of {count.name}" if count.exact else "tokens (estimate)"
-    console.print(
-        Text(f"{len(listing.entries)} tools, {', '.join(listing.forms)}; {total} {exact}")
-    )
+    kind = f"tokens of {count.name}" if count.exact else "tokens (estimate)"
+    console.print(Text(f"{len(listing.entries)} tools, {', '.join(listing.forms)}; {total} {kind}"))
     told = [*listing.notes, *(_problems(listing)), *(_notes(listing) if notes else ())]
     for note in told:
         console.print(Text.assemble(("note: ", "yellow"), note))

@@ -75,11 +75,21 @@ def lint_source(
         listing = _read(source, file)
         report = judge(listing, choice)
         if fix:
-            screen().print(f"{app.mend(listing.source, report)} fixes written")
-            listing = _read(source, file)
-            report = judge(listing, choice)
+            made, listing, report = _fixed(listing, report, choice)
+            screen().print(f"{made} fixes written")
         _print(report, listing, form)
     ended(_exit(report, fail_on))
+
+
+def _fixed(listing: Listing, report: Report, choice: Choice) -> tuple[int, Listing, Report]:
+    """Write fixes until there are none: two of one text are made one after another."""
+    made, more = 0, app.mend(listing.source, report)
+    while more:
+        made += more
+        listing = app.read(listing.source)
+        report = judge(listing, choice)
+        more = app.mend(listing.source, report)
+    return made, listing, report
 
 
 def _read(source: str | None, file: Path | None) -> Listing:

@@ -32,7 +32,9 @@ def mend(path: Path, source: str, edits: Iterable[Edit]) -> int:
     """
     data = load(path, source)
     value = parse(data, source)
-    made = sum(_apply(value, edit) for edit in edits)
+    # Of two changes of one text the second was worked out without the first.
+    first = {edit.steps: edit for edit in reversed(tuple(edits))}
+    made = sum(_apply(value, edit) for edit in first.values())
     if made:
         text = _text(value, data)
         packed = path.read_bytes()[:2] == b"\x1f\x8b"
@@ -62,7 +64,7 @@ def _text(value: Any, before: bytes) -> bytes:
     """Write a value as the document was written: in lines, on one line, or indented."""
     lines = [line for line in before.splitlines() if line.strip()]
     if len(lines) > 1 and _is_json(lines[0]) and isinstance(value, list):
-        return b"".join(orjson.dumps(line) + b"\n" for line in value)
+        return b"\n".join(map(orjson.dumps, value)) + b"\n"
     if len(lines) == 1:
         return orjson.dumps(value) + (b"\n" if before.endswith(b"\n") else b"")
     return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"

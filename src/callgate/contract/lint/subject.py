@@ -94,7 +94,7 @@ class Subject:
         if self.problem:
             return ()
         found: list[Parameter] = []
-        for parameter in self._walk(self.tool.parameters, "parameters", (), 0):
+        for parameter in self._walk(self.tool.parameters, "parameters", (), ()):
             found.append(parameter)
             if len(found) == _MOST:
                 break
@@ -118,15 +118,22 @@ class Subject:
         return None
 
     def _walk(
-        self, schema: Mapping[str, Any], path: str, steps: Steps, depth: int
+        self, schema: Mapping[str, Any], path: str, steps: Steps, above: tuple[int, ...]
     ) -> Iterator[Parameter]:
+        """Yield the properties of a schema; one that stands in itself is not entered again."""
+        properties_id = id(schema.get("properties"))
+        if properties_id in above or len(above) > _DEPTH:
+            return
+        above = (*above, properties_id)
         properties = schema.get("properties")
         required = schema.get("required")
         names = required if is_array(required) else []
         for name, inner in properties.items() if is_object(properties) else ():
             if is_object(inner):
                 way = (*steps, "properties", name)
-                yield from self._one(name, inner, f"{path}/{name}", way, name in names, depth)
+                one = self._one(name, inner, f"{path}/{name}", way, name in names, len(above) - 1)
+                yield one
+                yield from self._inside(one, above)
 
     def _one(
         self,
@@ -136,10 +143,10 @@ class Subject:
         steps: Steps,
         required: bool,
         depth: int,
-    ) -> Iterator[Parameter]:
+    ) -> Parameter:
         schema = self._resolved(inner)
         told = schema.get("description")
-        yield Parameter(
+        return Parameter(
             name=name,
             path=path,
             steps=steps,
@@ -150,16 +157,20 @@ class Subject:
             words=tuple(split_name(name)),
             depth=depth,
         )
-        if depth >= _DEPTH:
-            return
-        for key, held in (("", schema), ("items", schema.get("items"))):
-            if is_object(held):
-                target = held if not key else self._resolved(held)
-                way = (*steps, key) if key else steps
-                yield from self._walk(target, path, way, depth + 1)
-        for place, member in enumerate(_members(schema)):
-            way = (*steps, "anyOf", place)
-            yield from self._walk(self._resolved(member), path, way, depth + 1)
+
+    def _inside(self, outer: Parameter, above: tuple[int, ...]) -> Iterator[Parameter]:
+        """Yield what is in an object, in the items of an array, or in an alternative."""
+        items = outer.schema.get("items")
+        yield from self._walk(outer.schema, outer.path, outer.steps, above)
+        if is_object(items):
+            way = (*outer.steps, "items")
+            yield from self._walk(self._resolved(items), outer.path, way, above)
+        for keyword in ("anyOf", "oneOf"):
+            members = outer.schema.get(keyword)
+            for place, member in enumerate(members if is_array(members) else ()):
+                if is_object(member):
+                    way = (*outer.steps, keyword, place)
+                    yield from self._walk(self._resolved(member), outer.path, way, above)
 
     def _resolved(self, schema: dict[str, Any], depth: int = 0) -> dict[str, Any]:
         """Return a schema with the target of its reference merged into it."""

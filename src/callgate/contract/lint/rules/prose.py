@@ -76,8 +76,8 @@ _ONE_OF = re.compile(
     re.IGNORECASE,
 )
 _LISTED = re.compile(
-    r"[\[({]?\s*((?:['\"`][\w .+/-]{1,30}['\"`]\s*(?:\([^()]*\)\s*)?"
-    r"(?:,\s*(?:and\s+|or\s+)?|\s+or\s+|\s+and\s+|\s*\|\s*|\s*/\s*)?){2,})",
+    r"[\[({]?\s*((?:['\"`][\w .+/-]{1,30}['\"`](?:\s*\([^()]*\))?"
+    r"(?:\s*,\s*(?:and\s+|or\s+)?|\s+or\s+|\s+and\s+|\s*\|\s*|\s*/\s*)?){2,})",
     re.IGNORECASE,
 )
 _ANY = re.compile(
