@@ -12,6 +12,7 @@ import orjson
 from callgate.contract.lint import Edit
 from callgate.errors import DefinitionError
 from callgate.release.documents import load, parse
+from callgate.schema.values import is_array
 
 __all__ = ["mend"]
 
@@ -63,8 +64,8 @@ def _apply(value: Any, edit: Edit) -> bool:
 def _text(value: Any, before: bytes) -> bytes:
     """Write a value as the document was written: in lines, on one line, or indented."""
     lines = [line for line in before.splitlines() if line.strip()]
-    if len(lines) > 1 and _is_json(lines[0]) and isinstance(value, list):
-        return b"\n".join(map(orjson.dumps, value)) + b"\n"
+    if len(lines) > 1 and _is_json(lines[0]) and is_array(value):
+        return b"\n".join([*map(orjson.dumps, value), b""])
     if len(lines) == 1:
         return orjson.dumps(value) + (b"\n" if before.endswith(b"\n") else b"")
     return orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n"
