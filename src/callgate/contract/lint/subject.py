@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from callgate.types import Tool
 
 __all__ = ["Parameter", "Subject"]
 
+_SEGMENTS = re.compile(r"::|[./]")
 _DEPTH = 6
 """Objects and arrays inside each other in which parameters are looked for."""
 
@@ -71,6 +73,7 @@ class Subject:
     Attributes:
         listed: The tool as it was found.
         tool: The contract.
+        action: The words of its name behind the last dot, slash or colon: `Orders.cancel`.
         problem: Why the parameters are no usable schema; empty if they are.
         memo: What a check worked out and another one asks for again.
         words: The words of its name.
@@ -85,6 +88,7 @@ class Subject:
         self.listed = listed
         self.tool: Tool = listed.tool
         self.words = tuple(split_name(listed.tool.name))
+        self.action = tuple(split_name(_SEGMENTS.split(listed.tool.name.rstrip("./"))[-1]))
         self.problem = _problem(listed.tool)
         self.memo: dict[str, Any] = {}
 

@@ -18,9 +18,12 @@ _SIZES = re.compile(
     r"results_per_page|items_per_page",
     re.IGNORECASE,
 )
-_RANGES = re.compile(
-    r"(?:.*_)?(?:latitude|longitude|percent(?:age)?|probability|hour|minute|month)", re.IGNORECASE
+_OF_RESULTS = re.compile(
+    r"\b(?:results?|items?|records?|rows?|entries|documents?|hits|return(?:ed|s)?|per page|fetch\w*|"
+    r"retriev\w+|list\w*|page)\b",
+    re.IGNORECASE,
 )
+_RANGES = re.compile(r"(?:.*_)?(?:latitude|longitude|probability|hour|minute|month)", re.IGNORECASE)
 _LEFT_OUT = re.compile(
     r"\b(?:default|if (?:not|omitted|absent|empty|none|null|unset|provided|given|specified|set)|"
     r"when (?:not|omitted|absent|empty|unset|provided|given|specified)|otherwise|optional(?:ly)?|"
@@ -38,9 +41,10 @@ def _unbounded(subject: Subject) -> Iterator[Hit]:
     for parameter in subject.parameters:
         if not parameter.types or not parameter.types <= {"integer", "number"}:
             continue
-        if _SIZES.fullmatch(_snake(parameter.name)) and not any(
-            parameter.keyword(key) is not None for key in _UPPER
-        ):
+        if any(parameter.keyword(key) is not None for key in _UPPER):
+            continue
+        told = parameter.description
+        if _SIZES.fullmatch(_snake(parameter.name)) and (not told or _OF_RESULTS.search(told)):
             yield Hit(
                 subject=subject,
                 path=parameter.path,

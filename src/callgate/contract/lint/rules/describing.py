@@ -19,7 +19,7 @@ _FILLER = frozenset(
     )
 )
 _PLACEHOLDER = re.compile(
-    r"\b(?:TODO|FIXME|TBD|lorem ipsum|description here|no description|insert description|"
+    r"\b(?:(?-i:TODO|FIXME|TBD)|lorem ipsum|description here|no description|insert description|"
     r"add description|placeholder text)\b|^\s*(?:n/?a|none|null|undefined|desc|description|\.+|-+)"
     r"\s*$|\{\{[^}]*\}\}|<(?:p|br|div|span|ul|li|b|strong)\s*/?>",
     re.IGNORECASE,
@@ -43,6 +43,15 @@ _QUANTITIES = frozenset(
         "volume wavelength weight width"
     )
 )
+_GEOMETRY = frozenset(said("altitude area depth distance height length radius volume width"))
+_NO_QUANTITY = frozenset(said("key max maximum min minimum password string text token word"))
+_PURE = re.compile(
+    r"\b(?:circle|cone|cube|cuboid|cylinder|geometr\w+|hypotenuse|math\w*|password|perimeter|"
+    r"polygon|pyramid|rectang\w+|shape|sphere|square|string|trapezoid|triang\w+|text|list|array)\b",
+    re.IGNORECASE,
+)
+"""What has sizes without units: pure geometry, and things that are counted."""
+
 _UNITS = re.compile(
     r"\b(?:units?|in (?:the )?\w+s\b|[numkMGT]?s|ms|msec|sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|"
     r"days?|weeks?|months?|years?|[kmcµn]?m|met(?:er|re)s?|\w*met(?:er|re)s?|feet|foot|ft|inch(?:es)?|"
@@ -70,12 +79,13 @@ _FORMATTED = re.compile(
     re.IGNORECASE,
 )
 _LANGUAGES = re.compile(
-    r"\b(?:sql|regex|regexp|regular expression|cron|jsonpath|json path|xpath|jq|jql|graphql|cql|"
+    r"\b(?:cron|jsonpath|json path|xpath|jq|jql|graphql|cql|"
     r"css selector|glob|lucene|kql|promql|odata)\b",
     re.IGNORECASE,
 )
 _EXAMPLE = re.compile(
-    r"\be\.?g\b|example|such as|for instance|\blike\b|[`'\"{*]|\bi\.e\b", re.IGNORECASE
+    r"\be\.?g\b|\bformat of\b|example|such as|for instance|\blike\b|[`'\"{*]|\bi\.e\b",
+    re.IGNORECASE,
 )
 _HARM = frozenset(
     said(
@@ -191,11 +201,14 @@ def _echo(subject: Subject) -> Iterator[Hit]:
 
 
 def _unit(subject: Subject) -> Iterator[Hit]:
+    pure = bool(_PURE.search(f"{' '.join(subject.words)} {subject.tool.description}"))
     for parameter in subject.parameters:
         if not parameter.types or not parameter.types <= {"integer", "number"}:
             continue
         named = [word for word in parameter.words if word in _QUANTITIES]
         if not named or _UNIT_SAID & set(parameter.words):
+            continue
+        if (pure or _NO_QUANTITY & set(parameter.words)) and set(named) <= _GEOMETRY:
             continue
         if _UNITS.search(parameter.description) or _is_unit_beside(subject, parameter):
             continue
@@ -252,7 +265,7 @@ def _example(subject: Subject) -> Iterator[Hit]:
 
 
 def _untold_effect(subject: Subject) -> Iterator[Hit]:
-    harm = [word for word in subject.words[:2] if word in _HARM]
+    harm = [word for word in subject.action[:1] if word in _HARM]
     told = said(subject.tool.description)
     if not harm or not told:
         return

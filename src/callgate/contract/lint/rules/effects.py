@@ -42,9 +42,9 @@ def _missing(subject: Subject) -> Iterator[Hit]:
 
 
 def _contradicts(subject: Subject) -> Iterator[Hit]:
-    if not subject.listed.effect_told or not subject.words:
+    if not subject.listed.effect_told or not subject.action:
         return
-    verb, effect = subject.words[0], subject.tool.effect
+    verb, effect = subject.action[0], subject.tool.effect
     if effect is Effect.READ and verb in _CHANGES and not _reads(subject):
         yield Hit(
             subject=subject,

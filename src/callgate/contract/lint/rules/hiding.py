@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 from callgate.contract.lint.finding import Edit, Severity
@@ -36,7 +35,13 @@ _INVISIBLE = re.compile(
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
-_LOOKALIKE = frozenset({"CYRILLIC", "GREEK", "CHEROKEE", "ARMENIAN", "COPTIC", "FULLWIDTH"})
+_LOOKALIKE = frozenset(
+    # Cyrillic, then Greek letters that are drawn as Latin ones are.
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501\u051b\u051d\u04bb"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406\u0408\u0405"
+    "\u03bf\u03c1\u03bd\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4"
+    "\u03a5\u03a7"
+)
 
 
 def _injected(subject: Subject) -> Iterator[Hit]:
@@ -71,13 +76,15 @@ def _confusable(subject: Subject) -> Iterator[Hit]:
     names = [("name", subject.tool.name), *((p.path, p.name) for p in subject.parameters)]
     for path, text in (*names, *subject.texts):
         for word in _LETTERS.findall(text) if not text.isascii() else ():
-            scripts = {unicodedata.name(sign, "?").partition(" ")[0] for sign in word}
-            if "LATIN" in scripts and scripts & _LOOKALIKE:
-                odd = "".join(sign for sign in word if not sign.isascii())
+            odd = [sign for sign in word if sign in _LOOKALIKE]
+            latin = sum(sign.isascii() for sign in word)
+            # Most of the word is Latin: a word of another script, or a formula, is none.
+            if odd and latin * 2 >= len(word):
                 yield Hit(
                     subject=subject,
                     path=path,
-                    words=f"A word mixes Latin letters with others that look like them: {odd!r}.",
+                    words="A word mixes Latin letters with others that look like them: "
+                    f"{', '.join(f'U+{ord(sign):04X}' for sign in dict.fromkeys(odd))}.",
                     evidence=word.encode("unicode_escape").decode(),
                 )
                 break

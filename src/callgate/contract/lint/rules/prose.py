@@ -21,7 +21,7 @@ _CLAIMS: tuple[tuple[frozenset[str], re.Pattern[str]], ...] = (
         re.compile(
             _OPENS + r"(?:integer|int|float|floating[- ]point number|boolean|bool|array|object|"
             r"dictionary)\b(?!\s*(?:id|code|key|name|number|field|property|type|path|storage|store|"
-            r"string|format|version|or\b|of (?:the|this)))",
+            r"string|format|version|expression|operat\w+|quer\w+|or\b|of (?:the|this)))",
             re.IGNORECASE,
         ),
     ),
@@ -103,7 +103,8 @@ _REQUIRED = re.compile(
 )
 _DEFAULT = re.compile(
     r"\bdefaults?(?:\s+(?:value|is|to|as|of|set|will be))*\s*[:=]?\s*"
-    r"(?:['\"`]([^'\"`\n]{1,40})['\"`]|(true|false|null|none|-?\d+(?:\.\d+)?)(?![\w.]*\w))",
+    r"(?:['\"`]([^'\"`\n]{1,40})['\"`]|(true|false|null|none|-?\d+(?:\.\d+)?)(?![\w.]*\w)"
+    r"(?!\s*(?:%|[kmg]?b\b|percent|ms|milli|sec|min|hour|day|week|month|year)))",
     re.IGNORECASE,
 )
 

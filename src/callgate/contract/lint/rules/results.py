@@ -41,7 +41,7 @@ def _missing(subject: Subject) -> Iterator[Hit]:
 
 
 def _unbounded(subject: Subject) -> Iterator[Hit]:
-    verb = [word for word in subject.words[:2] if word in _LISTING]
+    verb = [word for word in subject.action[:2] if word in _LISTING]
     if not verb or subject.problem:
         return
     if any(has(_PAGED, parameter.name) for parameter in subject.parameters):

@@ -16,9 +16,8 @@ from callgate.schema.values import is_array, is_object
 __all__ = ["RULES"]
 
 _HOST = re.compile(
-    r"(?:trace|span|correlation|csrf|xsrf|nonce)_?(?:id|token)?|user_?agent|"
-    r"x_forwarded_for|remote_addr|ctx|callback|callback_fn|on_(?:success|error|complete)|"
-    r"(?:http_?)?headers|cookies?|rapidapi_?\w*|host_?name_header",
+    r"(?:csrf|xsrf|nonce)(?:_?token)?|user_?agent|x_forwarded_for|remote_addr|ctx|"
+    r"callback|callback_fn|on_(?:success|error|complete)|rapidapi_?\w*",
     re.IGNORECASE,
 )
 _CREDENTIAL = re.compile(

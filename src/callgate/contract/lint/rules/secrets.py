@@ -25,7 +25,10 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _OPAQUE = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[A-Za-z0-9+/_=.-]{16,}")
-_DUMMY = re.compile(r"x{4,}|your|example|dummy|test|placeholder|\*{3,}|<|>|\{|123456|abcdef", re.I)
+_DUMMY = re.compile(
+    r"x{4,}|\busers?(?:name)?:|:pass(?:word)?@|your|example|dummy|test|placeholder|\*{3,}|<|>|\{|123456|abcdef",
+    re.I,
+)
 
 
 def _in_values(subject: Subject) -> Iterator[Hit]:

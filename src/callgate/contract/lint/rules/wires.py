@@ -109,7 +109,7 @@ RULES = (
         id="wire-narrows",
         severity=Severity.INFO,
         reason="What a schema allows and a wire cannot express, a model cannot ask for.",
-        fix="Name the properties instead of leaving an object open.",
+        fix="Name properties, and avoid what the wire cannot say.",
         across=_narrowed,
     ),
     Rule(
