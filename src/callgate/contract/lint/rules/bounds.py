@@ -19,8 +19,8 @@ _SIZES = re.compile(
     re.IGNORECASE,
 )
 _OF_RESULTS = re.compile(
-    r"\b(?:results?|items?|records?|rows?|entries|documents?|hits|return(?:ed|s)?|per page|fetch\w*|"
-    r"retriev\w+|list\w*|page)\b",
+    r"\b(?:results?|items?|records?|rows?|entries|documents?|hits|return(?:ed|s)?|per page|"
+    r"fetch\w*|retriev\w+|list\w*|page)\b",
     re.IGNORECASE,
 )
 _RANGES = re.compile(r"(?:.*_)?(?:latitude|longitude|probability|hour|minute|month)", re.IGNORECASE)

@@ -20,7 +20,7 @@ _FILLER = frozenset(
 )
 _PLACEHOLDER = re.compile(
     r"\b(?:(?-i:TODO|FIXME|TBD)|lorem ipsum|description here|no description|insert description|"
-    r"add description|placeholder text)\b|^\s*(?:n/?a|none|null|undefined|desc|description|\.+|-+)"
+    r"add description)\b|^\s*(?:n/?a|none|null|undefined|desc|description|\.+|-+)"
     r"\s*$|\{\{[^}]*\}\}|<(?:p|br|div|span|ul|li|b|strong)\s*/?>",
     re.IGNORECASE,
 )
@@ -62,6 +62,9 @@ _UNITS = re.compile(
     r"tokens|items|lines|pages|steps|coulombs?|farads?|tesla|moles?|rpm|knots?)\b|[%°/²³]|\bm\d",
     re.IGNORECASE,
 )
+_SCALE = re.compile(rf"{_UNITS.pattern}|\b0\D{{1,8}}(?:1|10|100)\b", re.IGNORECASE)
+"""A unit, or a scale that ends at 1, 10 or 100."""
+
 _UNIT_SAID = frozenset(
     said(
         "kg g mg lb lbs oz cm mm km m ft in inch inches feet miles mile ms sec secs second "
@@ -210,7 +213,7 @@ def _unit(subject: Subject) -> Iterator[Hit]:
             continue
         if (pure or _NO_QUANTITY & set(parameter.words)) and set(named) <= _GEOMETRY:
             continue
-        if _UNITS.search(parameter.description) or _is_unit_beside(subject, parameter):
+        if _SCALE.search(parameter.description) or _is_unit_beside(subject, parameter):
             continue
         yield Hit(
             subject=subject,
@@ -337,6 +340,7 @@ RULES = (
         reason="A model that does not read of a lasting effect calls the tool to try it.",
         fix="Say what changes, and whether it can be taken back.",
         each=_untold_effect,
+        on=False,
     ),
     Rule(
         id="parameter-undescribed",

@@ -98,8 +98,11 @@ def _parameter(subject: Subject) -> Iterator[Hit]:
 
 
 def _placeholder(subject: Subject) -> Iterator[Hit]:
+    letters = {p.name for p in subject.parameters if len(p.name) == 1}
+    # Several letters are coordinates or channels of a colour, and known as such.
+    lonely = letters if len(letters) == 1 else set[str]()
     for parameter in subject.parameters:
-        vague = _PLACEHOLDERS.fullmatch(parameter.name.lower()) or len(parameter.name) == 1
+        vague = _PLACEHOLDERS.fullmatch(parameter.name.lower()) or parameter.name in lonely
         if vague and len(parameter.description.split()) < 2:
             yield Hit(
                 subject=subject,

@@ -13,7 +13,7 @@ from callgate.contract.lint.words import said
 
 __all__ = ["RULES", "separating_sentence"]
 
-_THRESHOLD = 0.8
+_THRESHOLD = 0.85
 _EACH = 3
 """Pairs that are told of one tool: more say nothing new."""
 
@@ -31,7 +31,8 @@ _SHOWN = 6
 def _terms(subject: Subject) -> dict[str, float]:
     terms: dict[str, float] = defaultdict(float)
     for word in subject.words:
-        terms[_stem(word)] += 2.0
+        # What comes before the last dot is common to all tools of a service.
+        terms[_stem(word)] += 3.0 if word in subject.action else 0.5
     for word in said(subject.tool.description):
         if word not in _STOP:
             terms[_stem(word)] += 1.0

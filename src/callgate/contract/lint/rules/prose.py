@@ -19,9 +19,10 @@ _CLAIMS: tuple[tuple[frozenset[str], re.Pattern[str]], ...] = (
     (
         frozenset({"string"}),
         re.compile(
-            _OPENS + r"(?:integer|int|float|floating[- ]point number|boolean|bool|array|object|"
-            r"dictionary)\b(?!\s*(?:id|code|key|name|number|field|property|type|path|storage|store|"
-            r"string|format|version|expression|operat\w+|quer\w+|or\b|of (?:the|this)))",
+            _OPENS + r"(?:integer|int|float|floating[- ]point number|boolean|bool|array|"
+            r"dictionary|(?:json )?object (?:with|containing|of))"
+            r"\b(?!\s*(?:id|code|key|name|number|field|property|type|path|storage|store|string|"
+            r"format|version|expression|operat\w+|quer\w+|or\b|of (?:the|this)))",
             re.IGNORECASE,
         ),
     ),
@@ -97,12 +98,12 @@ _MOST = re.compile(
 )
 _OPTIONAL = re.compile(r"^\W*optional\b|\(\s*optional\s*\)|\[optional\]|[.,;]\s*optional\W*$", re.I)
 _REQUIRED = re.compile(
-    r"^\W*(?:required|mandatory)\b(?!\s+(?:if|when|for|only|unless|with|by|in|to|field))"
+    r"^\W*(?:required|mandatory)\s*(?:[.,:;)\]-]|$)"
     r"|\(\s*(?:required|mandatory)\s*\)|[.,;]\s*(?:required|mandatory)\W*$",
     re.IGNORECASE,
 )
 _DEFAULT = re.compile(
-    r"\bdefaults?(?:\s+(?:value|is|to|as|of|set|will be))*\s*[:=]?\s*"
+    r"(?<!['\"`])\bdefaults?(?:\s+(?:value|is|to|as|of|set|will be))*\s*[:=]?\s*"
     r"(?:['\"`]([^'\"`\n]{1,40})['\"`]|(true|false|null|none|-?\d+(?:\.\d+)?)(?![\w.]*\w)"
     r"(?!\s*(?:%|[kmg]?b\b|percent|ms|milli|sec|min|hour|day|week|month|year)))",
     re.IGNORECASE,

@@ -17,7 +17,7 @@ __all__ = ["RULES"]
 _MUTE = frozenset({"openai", "anthropic", "bedrock", "schema", "calls", "langchain"})
 """Forms that have no place for the schema of a result."""
 
-_LISTING = frozenset({"all", "browse", "dump", "export", "fetchall", "list", "search"})
+_LISTING = frozenset({"all", "browse", "dump", "export", "list"})
 _SMALL = ("boolean", "integer", "number")
 _PAGED = re.compile(
     r"limit|page|offset|cursor|count|max|top|size|first|take|head|tail|rows|per|from|start|end|"

@@ -26,8 +26,9 @@ _NAMED = re.compile(
 )
 _OPAQUE = re.compile(r"(?=[^\s]*\d)(?=[^\s]*[A-Za-z])[A-Za-z0-9+/_=.-]{16,}")
 _DUMMY = re.compile(
-    r"x{4,}|\busers?(?:name)?:|:pass(?:word)?@|your|example|dummy|test|placeholder|\*{3,}|<|>|\{|123456|abcdef",
-    re.I,
+    r"x{4,}|\busers?(?:name)?:|:pass(?:word)?@|your|example|dummy|test|placeholder|\*{3,}|[<>{]|"
+    r"123456|abcdef",
+    re.IGNORECASE,
 )
 
 
