@@ -21,7 +21,7 @@ _FILLER = frozenset(
 _PLACEHOLDER = re.compile(
     r"\b(?:(?-i:TODO|FIXME|TBD)|lorem ipsum|description here|no description|insert description|"
     r"add description)\b|^\s*(?:n/?a|none|null|undefined|desc|description|\.+|-+)"
-    r"\s*$|\{\{[^}]*\}\}|<(?:p|br|div|span|ul|li|b|strong)\s*/?>",
+    r"\s*$|\{\{[^}]*\}\}|<(?:p|br|div)\s*/?>",
     re.IGNORECASE,
 )
 _WHEN = re.compile(
@@ -38,16 +38,16 @@ _LONGEST = 1_024
 _QUANTITIES = frozenset(
     said(
         "acceleration altitude area bandwidth capacity charge delay density depth distance "
-        "duration elevation energy force frequency height interval latency length mass power "
+        "duration elevation energy force frequency height interval latency mass power "
         "pressure radius resistance speed temperature temp thickness timeout velocity voltage "
         "volume wavelength weight width"
     )
 )
-_GEOMETRY = frozenset(said("altitude area depth distance height length radius volume width"))
+_GEOMETRY = frozenset(said("altitude area depth distance height radius volume width"))
 _NO_QUANTITY = frozenset(said("key max maximum min minimum password string text token word"))
 _PURE = re.compile(
     r"\b(?:circle|cone|cube|cuboid|cylinder|geometr\w+|hypotenuse|math\w*|password|perimeter|"
-    r"polygon|pyramid|rectang\w+|shape|sphere|square|string|trapezoid|triang\w+|text|list|array)\b",
+    r"polygon|pyramid|rectang\w+|shape|sphere|square|string|trapezoid|triang\w+|text|list|array|words?|image\w*|pixels?)\b",
     re.IGNORECASE,
 )
 """What has sizes without units: pure geometry, and things that are counted."""

@@ -44,6 +44,9 @@ def _missing(subject: Subject) -> Iterator[Hit]:
 def _contradicts(subject: Subject) -> Iterator[Hit]:
     if not subject.listed.effect_told or not subject.action:
         return
+    if len(subject.action) < 2 or subject.action[:2] == ("post", "code"):
+        # One word alone is as often a noun: `schedule`, `book`, `post`.
+        return
     verb, effect = subject.action[0], subject.tool.effect
     if effect is Effect.READ and verb in _CHANGES and not _reads(subject):
         yield Hit(

@@ -38,7 +38,8 @@ _CLAIMS: tuple[tuple[frozenset[str], re.Pattern[str]], ...] = (
     (
         frozenset({"integer"}),
         re.compile(
-            _OPENS + r"(?:float|floating[- ]point|decimal|fraction)\b"
+            _OPENS
+            + r"(?:float|floating[- ]point|decimal|fraction)\b(?!\s+(?:precision|places?|digits?))"
             r"|\b(?:e\.g\.?|for example|such as|example:?)[,:]?\s+[`'\"]?-?\d+\.\d+\b(?![.\d])"
             r"|\bbetween 0(?:\.0)? and 1(?:\.0)?\b(?!\d)|\bfrom 0\.0 to\b",
             re.IGNORECASE,

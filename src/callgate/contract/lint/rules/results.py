@@ -81,5 +81,6 @@ RULES = (
         reason="One long list fills the window of the model.",
         fix="Give a limit or a cursor, with a small default.",
         each=_unbounded,
+        on=False,
     ),
 )

@@ -22,7 +22,7 @@ _HOST = re.compile(
 )
 _CREDENTIAL = re.compile(
     r"(?:.*_)?(?:api_?key|apikey|access_?token|auth_?token|refresh_?token|bearer|secret|"
-    r"client_?secret|private_?key|secret_?key|passwd|password|credentials?)",
+    r"client_?secret|private_?key|secret_?key)",
     re.IGNORECASE,
 )
 _PAIRS = (
