@@ -18,6 +18,7 @@ parameter is marked as required none is, and a description stays empty.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from callgate.contract.listing import Listed
@@ -163,16 +164,8 @@ def _translated(
         if fields.get(key) is not None:
             fields[key] = translate(fields[key], notes.append)
     entry = listed(item, form, fields, returns="returns", effect=effect)
-    return Listed(
-        tool=entry.tool,
-        place=entry.place,
-        form=form,
-        notes=(*notes, *entry.notes),
-        effect_told=entry.effect_told,
-        ignored=entry.ignored,
-        # The record has no schema that could be changed where it stands.
-        steps={"item": item.steps},
-    )
+    # The record has no schema that could be changed where it stands.
+    return replace(entry, notes=(*notes, *entry.notes), steps={"item": item.steps})
 
 
 # --- gold actions ---------------------------------------------------------------------------

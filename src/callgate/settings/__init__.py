@@ -3,7 +3,7 @@
 A value is taken from the environment, else from the file, else from the default. Secrets are never
 settings: a setting names where one is. Every mistake is one `SettingsError` that names the place,
 the key, what came, what is allowed and, for a name, the nearest one. `table` reads one table,
-`sources`, `store` and `approvals` are the tables of these names.
+`sources`, `store`, `approvals` and `lint` are the tables of these names.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from callgate.errors import SettingsError
 from callgate.settings.approvals import ApprovalSettings, PersonSettings, approvals
+from callgate.settings.lint import LintSettings, lint
 from callgate.settings.sources import SourceSettings, source
 from callgate.settings.store import StoreSettings, store
 from callgate.settings.table import (
@@ -36,6 +37,7 @@ from callgate.settings.table import (
 __all__ = [
     "FILE",
     "ApprovalSettings",
+    "LintSettings",
     "ModelSettings",
     "PersonSettings",
     "RunLimits",
@@ -100,6 +102,7 @@ class Settings:
         sources: Where more tools come from, by name.
         store: Where effects, runs and evidence are kept.
         approvals: Which calls need a person, and who decides.
+        lint: Which rules of `callgate lint` run.
         folder: Where weights and other large files are kept.
     """
 
@@ -112,6 +115,7 @@ class Settings:
     sources: Mapping[str, SourceSettings] = field(default_factory=dict[str, SourceSettings])
     store: StoreSettings = field(default_factory=StoreSettings)
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    lint: LintSettings = field(default_factory=LintSettings)
     folder: Path = field(default_factory=Path)
 
 
@@ -153,7 +157,7 @@ def load(
     path = find_file(start, environment) if file is None else _existing(file, "--file")
     table = Table(str(path or "callgate.toml"), "", _parse(path) if path else {})
     table.only(
-        ("tools", "model", "models", "limits", "sources", "store", "approvals", "folder")
+        ("tools", "model", "models", "limits", "sources", "store", "approvals", "lint", "folder")
     )
     variables = Table.of_environment(environment)
     root = (path.parent if path else start).resolve()
@@ -167,6 +171,7 @@ def load(
         sources={name: source(inner) for name, inner in table.tables("sources")},
         store=store(table.table("store"), variables, root),
         approvals=approvals(table.table("approvals")),
+        lint=lint(table.table("lint")),
         folder=_folder(table, root, environment),
     )
 
