@@ -147,7 +147,7 @@ COMPILE = $(VENV)/bin/uv pip compile --quiet --no-config --universal --python-ve
 .PHONY: lock
 lock: $(VENV)/.dev-stamp  ## resolve requirements/*.txt anew
 	$(COMPILE) pyproject.toml --all-extras --group dev --upgrade --output-file requirements/dev.txt
-	$(COMPILE) pyproject.toml --extra all requirements/build.in --constraint requirements/dev.txt --output-file requirements/run.txt
+	$(COMPILE) pyproject.toml --extra cli --extra local requirements/build.in --constraint requirements/dev.txt --output-file requirements/run.txt
 	$(COMPILE) $(MCP_PINS)/servers.in --upgrade --output-file $(MCP_PINS)/servers.txt
 	$(COMPILE) pyproject.toml requirements/oldest.in --resolution lowest-direct --upgrade --output-file requirements/oldest.txt
 
