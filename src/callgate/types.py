@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from callgate.controls import Alternative
-from callgate.errors import CallError, RefusedError
+from callgate.errors import CallError
 from callgate.riders import Rider, Transaction
 
 __all__ = [

@@ -272,13 +272,12 @@ async def _used(plan: Plan) -> list[Figure]:
     """Measure the stages that only tools use which ask for them, each with such a tool."""
     path = _Composed()
     count = plan.batch
-    metered: dict[str, StageFactory] = {"guard": path.metered}
     with_, without = path.handler, path.handler
     pairs = {
         "admit": (with_(tool="bounded"), without("admit", "bounded"), "bounded"),
         "admit.backend": (with_(tool="paced"), without("admit", "paced"), "paced"),
         "breaker": (with_(tool="watched"), without("breaker", "watched"), "watched"),
-        "guard.rates": (with_(tool="rated", **metered), without(tool="rated"), "rated"),
+        "guard.rates": (with_(tool="rated", guard=path.metered), without(tool="rated"), "rated"),
         "guard.spend": (with_(tool="paid"), without(tool="add"), "paid"),
         "cache": (with_(tool="cached"), without("cache", "cached"), "cached"),
     }

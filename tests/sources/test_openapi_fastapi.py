@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from callgate import Gate
+from callgate.controls import Controls
 from callgate.schema.check import Checker
 from callgate.session import Session
 from callgate.settings.sources import OpenApiSettings
@@ -67,7 +68,7 @@ def served() -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def session(served: Served) -> Iterator[Session]:
     """One session for all examples of all operations; its calls may repeat."""
-    gate = Gate([served.source()], repeats=10_000)
+    gate = Gate([served.source()], controls=Controls(repeats=10_000))
     yield gate.session()
     gate.close_blocking()
 

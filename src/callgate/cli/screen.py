@@ -8,7 +8,17 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from callgate.types import CallClosed, CallOpened, Decision, Event, Repaired, Status, Tried
+from callgate.types import (
+    CallClosed,
+    CallOpened,
+    CircuitChanged,
+    Decision,
+    Event,
+    Progressed,
+    Repaired,
+    Status,
+    Tried,
+)
 
 __all__ = ["CallList", "CallScreen", "shown"]
 
@@ -67,6 +77,11 @@ class CallScreen:
                 return [Text(shown(told), "yellow")]
             case Decision(stage=stage, verdict=verdict, reason=reason):
                 return [Text(shown(f"  {verdict} by {stage}: {reason}"), "yellow")]
+            case CircuitChanged(circuit=circuit, state=state, reason=reason):
+                return [Text(shown(f"  the circuit of {circuit} is {state}: {reason}"), "yellow")]
+            case Progressed(done=done, total=total, message=message):
+                whole = "" if total is None else f" of {total:g}"
+                return [Text(shown(f"  {done:g}{whole} {message}"), "dim")]
             case CallClosed(result=result, seconds=seconds):
                 status = (f"← {result.status.value}", STYLES[result.status])
                 code = f" {result.error.code}" if result.error else ""
@@ -80,7 +95,7 @@ class CallList:
     def __init__(self) -> None:
         """Start empty."""
         self.calls: list[dict[str, Any]] = []
-        self._events: dict[str, list[Repaired | Tried | Decision]] = {}
+        self._events: dict[str, list[Event]] = {}
 
     def __call__(self, event: Event) -> None:
         """Keep one event."""
