@@ -50,7 +50,8 @@ def gate(chosen: Settings, listeners: Iterable[Listener] = ()) -> Gate:
         SettingsError: A tool cannot be imported.
         DefinitionError: A tool is declared wrongly.
     """
-    return Gate(reference.load(chosen.tools, chosen.root), listeners=listeners)
+    offered = reference.load(chosen.tools, chosen.root)
+    return Gate(offered, listeners=listeners, controls=chosen.controls)
 
 
 def tools(chosen: Settings) -> tuple[Tool, ...]:

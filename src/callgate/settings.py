@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from callgate.controls import Allowance, Alternative, BackendRules, BreakerRules, Controls, Rate
 from callgate.errors import SettingsError
 
 __all__ = ["FILE", "ModelSettings", "RunLimits", "Settings", "StoreSettings", "find_file", "load"]
@@ -92,6 +93,7 @@ class Settings:
         models: Models under names of one's own.
         limits: Bounds of one run.
         store: Where effects, runs and evidence are kept.
+        controls: Rates, allowances, breakers, backends and chains: the table `[controls]`.
         folder: Where weights and other large files are kept.
     """
 
@@ -102,6 +104,7 @@ class Settings:
     models: Mapping[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
     limits: RunLimits = field(default_factory=RunLimits)
     store: StoreSettings = field(default_factory=StoreSettings)
+    controls: Controls = field(default_factory=Controls)
     folder: Path = field(default_factory=Path)
 
 
@@ -142,7 +145,7 @@ def load(
     start = start or Path.cwd()
     path = find_file(start, environment) if file is None else _existing(file, "--file")
     table = _Table(str(path or "callgate.toml"), "", _parse(path) if path else {})
-    table.only(("tools", "model", "models", "limits", "store", "folder"))
+    table.only(("tools", "model", "models", "limits", "store", "controls", "folder"))
     variables = _Table.of_environment(environment)
     root = (path.parent if path else start).resolve()
     return Settings(
@@ -153,6 +156,7 @@ def load(
         models={name: _model(inner) for name, inner in table.tables("models")},
         limits=_limits(table.table("limits"), variables),
         store=_store(table.table("store"), variables, root),
+        controls=_controls(table.table("controls")),
         folder=_folder(table, root, environment),
     )
 
@@ -187,6 +191,85 @@ def _store(table: _Table, variables: _Table, root: Path) -> StoreSettings:
     return StoreSettings(
         url=url, sync=variables.take("store_sync", _sync, table.take("sync", _sync, "full"))
     )
+
+
+def _controls(table: _Table) -> Controls:
+    table.only([part.name for part in fields(Controls)])
+    return Controls(
+        repeats=table.take("repeats", _whole, Controls().repeats),
+        breaker=_inner(table, "breaker", _breaker),
+        breakers={name: _breaker(inner) for name, inner in table.tables("breakers")},
+        principal=_inner(table, "principal", _rate),
+        tenant=_inner(table, "tenant", _rate),
+        principal_spend=_inner(table, "principal_spend", _allowance),
+        tenant_spend=_inner(table, "tenant_spend", _allowance),
+        backends={name: _backend(inner) for name, inner in table.tables("backends")},
+        fallbacks=_fallbacks(table.table("fallbacks")),
+    )
+
+
+def _inner(table: _Table, key: str, read: Callable[[_Table], _Value]) -> _Value | None:
+    return read(table.table(key)) if key in table.values else None
+
+
+def _given(table: _Table, **readers: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return what a table gives, each value as its reader makes it; nothing else may be in it."""
+    table.only(readers)
+    return {
+        name: table.take(name, read, None) for name, read in readers.items() if name in table.values
+    }
+
+
+def _needed(table: _Table, key: str, allowed: str) -> None:
+    if key not in table.values:
+        raise table.error(key, "nothing", allowed)
+
+
+def _rate(table: _Table) -> Rate:
+    _needed(table, "calls", "a number above 0")
+    return Rate(**_given(table, calls=_above, seconds=_seconds, burst=_above))
+
+
+def _allowance(table: _Table) -> Allowance:
+    _needed(table, "amount", "US dollars above 0")
+    return Allowance(**_given(table, amount=_money, seconds=_seconds))
+
+
+def _breaker(table: _Table) -> BreakerRules:
+    readers: dict[str, Callable[[Any], Any]] = {
+        "failures": _whole,
+        "share": _share,
+        "least": _whole,
+        "window": _seconds,
+        "pause": _seconds,
+        "probes": _whole,
+    }
+    return BreakerRules(**_given(table, **readers))
+
+
+def _backend(table: _Table) -> BackendRules:
+    given = _given(table, rate=_table, concurrency=_whole, queue=_seconds)
+    given["rate"] = _inner(table, "rate", _rate)
+    return BackendRules(**given)
+
+
+def _fallbacks(table: _Table) -> dict[str, tuple[Alternative, ...]]:
+    return {name: table.take(name, _alternatives, ()) for name in table.values}
+
+
+def _alternatives(value: object) -> tuple[Alternative, ...]:
+    allowed = 'tools, such as ["other", { tool = "third", arguments = { q = "query" } }]'
+    found: list[Alternative] = []
+    for item in cast("list[object]", value if isinstance(value, list) else [value]):
+        named: dict[str, Any] = cast(
+            "dict[str, Any]", item if isinstance(item, dict) else {"tool": item}
+        )
+        names = named.get("arguments")
+        texts = [named.get("tool"), *(cast("dict[str, Any]", names) or {}).values()]
+        if named.keys() - {"tool", "arguments"} or not all(isinstance(one, str) for one in texts):
+            raise _RefusedError(allowed)
+        found.append(Alternative(tool=named["tool"], arguments=names))
+    return tuple(found)
 
 
 def _model(table: _Table) -> ModelSettings:
@@ -375,6 +458,18 @@ def _seconds(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
         return float(value)
     raise _RefusedError("a number of seconds above 0")
+
+
+def _above(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf:
+        return float(value)
+    raise _RefusedError("a number above 0")
+
+
+def _share(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1:
+        return float(value)
+    raise _RefusedError("a share above 0 and up to 1")
 
 
 def _seconds_text(value: str) -> float:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from callgate.cli import db, models, tools
+from callgate.cli import breakers, db, models, tools
 from callgate.cli.calls import call_tool, run_question
 from callgate.cli.compiling import compile_source
 from callgate.cli.doctor import doctor
@@ -35,6 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(tools.commands, name="tools")
+app.add_typer(breakers.commands, name="breakers")
 app.add_typer(models.commands, name="model")
 app.add_typer(db.commands, name="db")
 app.command("run", epilog='Example: callgate run "How many words has: the sky is blue"')(

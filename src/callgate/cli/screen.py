@@ -8,7 +8,16 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from callgate.types import CallClosed, CallOpened, Decision, Event, Repaired, Status, Tried
+from callgate.types import (
+    CallClosed,
+    CallOpened,
+    CircuitChanged,
+    Decision,
+    Event,
+    Repaired,
+    Status,
+    Tried,
+)
 
 __all__ = ["CallList", "CallScreen", "shown"]
 
@@ -67,6 +76,8 @@ class CallScreen:
                 return [Text(shown(told), "yellow")]
             case Decision(stage=stage, verdict=verdict, reason=reason):
                 return [Text(shown(f"  {verdict} by {stage}: {reason}"), "yellow")]
+            case CircuitChanged(circuit=circuit, state=state, reason=reason):
+                return [Text(shown(f"  the circuit of {circuit} is {state}: {reason}"), "yellow")]
             case CallClosed(result=result, seconds=seconds):
                 status = (f"← {result.status.value}", STYLES[result.status])
                 code = f" {result.error.code}" if result.error else ""
@@ -89,6 +100,8 @@ class CallList:
                 self._events[call.key] = []
             case CallClosed():
                 self.calls.append(self._summary(event))
+            case CircuitChanged():
+                pass  # of a backend, not of the call
             case _:
                 self._events.setdefault(event.call.key, []).append(event)
 
