@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,17 @@ __all__ = ["kind", "postgres", "postgres_url"]
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
-def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
     """Each kind of state."""
     if request.param == "memory":
-        return Kind(make=memory, examples=100)
+        yield Kind(make=memory, examples=100)
+        return
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path / 'store.db'}"
     else:
         url = request.getfixturevalue("postgres_url")
     databases = Database(url), Database(url)
-    request.addfinalizer(lambda: [database.close() for database in databases])
     databases[0].upgrade()
-    return Kind(make=shared(*databases), examples=10)
+    yield Kind(make=shared(*databases), examples=8)
+    for database in databases:
+        database.close()

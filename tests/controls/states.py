@@ -126,5 +126,10 @@ def check(machine: type[Machine], kind: Kind, *, steps: int = 40) -> None:
     """Let hypothesis look for a run of the machine that breaks its model."""
     run_state_machine_as_test(
         lambda: machine(kind),
-        settings=settings(max_examples=kind.examples, stateful_step_count=steps, deadline=None),
+        settings=settings(
+            max_examples=kind.examples,
+            stateful_step_count=steps,
+            deadline=None,
+            report_multiple_bugs=False,
+        ),
     )
