@@ -11,6 +11,7 @@ from callgate import agents
 from callgate.agents import Budget, Options, Reason, Run, RunEvent, RunLog, RunStatus
 from callgate.agents.loop import AnswerCut, LegEnded
 from callgate.agents.runstate import RunEnded
+from callgate.controls import Controls
 from callgate.errors import (
     BudgetError,
     MisuseError,
@@ -117,7 +118,10 @@ async def test_a_model_that_repeats_one_call_is_stopped_and_may_still_answer() -
     model = ScriptedModel([calls(ADD, ids=[f"c{i}"]) for i in range(6)] + [says("It is 3.")])
 
     run = await agents.run(
-        Gate([source], controls=Controls(repeats=3)).session(), "Go", model=model, budget=Budget(refusals=3)
+        Gate([source], controls=Controls(repeats=3)).session(),
+        "Go",
+        model=model,
+        budget=Budget(refusals=3),
     )
 
     assert stands(run) == (RunStatus.STOPPED, Reason.REFUSALS, "It is 3.")

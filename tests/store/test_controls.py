@@ -17,7 +17,6 @@ from callgate.controls import Allowance, BackendRules, BreakerRules, Controls, R
 from callgate.controls.circuit import CircuitState, Out, Outcome, Probe
 from callgate.errors import TransientError
 from callgate.gate import Gate
-from callgate.pipeline import Soon
 from callgate.stages.resolve import Switch
 from callgate.store.cells import Cells
 from callgate.store.circuits import SharedCircuits
@@ -29,16 +28,12 @@ from callgate.store.stores import Store
 from callgate.store.switches import SharedSwitches
 from callgate.testing import Captured, FakeClock, FakeSource
 from callgate.types import CircuitChanged, Effect, Principal, Tool
+from tests.controls.states import known
 from tests.path.tools import one
 
 RULES = BreakerRules(failures=2, pause=10.0)
 RATE = (("r", Rate(calls=3, seconds=3.0)),)
 MOST = (("principal:a", Allowance(amount=Decimal("1.00"), seconds=60.0)),)
-
-
-async def known(soon: Soon[Any]) -> Any:
-    """Return what is known at once, or once it was awaited."""
-    return await soon if asyncio.iscoroutine(soon) else soon
 
 
 @pytest.fixture

@@ -177,4 +177,5 @@ def _contract(tool: Tool) -> dict[str, Any]:
         "parallel": tool.parallel,
         "poll": tool.poll,
         "tags": sorted(tool.tags),
+        "fallback": [asdict(one) for one in tool.fallback],
     }
