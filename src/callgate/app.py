@@ -68,7 +68,7 @@ def gate(chosen: Settings, listeners: Iterable[Listener] = ()) -> Gate:
     offered = reference.load(chosen.tools, chosen.root)
     for name, table in chosen.sources.items():
         offered += tables.opened(name, table, chosen.root)
-    return Gate(offered, listeners=listeners)
+    return Gate(offered, listeners=listeners, controls=chosen.controls)
 
 
 def settings_file() -> Path | None:

@@ -119,12 +119,12 @@ class Limits:
     Attributes:
         timeout: Seconds one call may execute, all attempts and the waits between them together;
             None for no bound.
-        attempt_timeout: Seconds one attempt may execute; None for as long as the call.
         attempts: How often one call may be tried in all; 1 means no retry.
         concurrency: How many attempts may run at once in this process; None for no bound.
         queue: Seconds an attempt may wait for a free slot before it is refused.
         result_bytes: Bytes of result text a model is shown; the rest is kept behind a handle.
         argument_bytes: Bytes of JSON text accepted as arguments.
+        attempt_timeout: Seconds one attempt may execute; None for as long as the call.
         cache: Seconds for which a result may be given again to the same principal; None to ask
             each time. Reads only.
         cost: US dollars that a call costs, reserved before it and settled after; None for nothing.
@@ -133,12 +133,12 @@ class Limits:
     """
 
     timeout: float | None = 30.0
-    attempt_timeout: float | None = None
     attempts: int = 3
     concurrency: int | None = None
     queue: float = 5.0
     result_bytes: int = 65_536
     argument_bytes: int = 1_048_576
+    attempt_timeout: float | None = None
     cache: float | None = None
     cost: Decimal | None = None
     backend: str = ""

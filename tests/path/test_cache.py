@@ -229,16 +229,16 @@ def test_memory_is_bounded_and_the_least_recently_used_goes_first() -> None:
     shelf = Shelf(most=8000)
     result = ToolResult(status=Status.OK, body=b"x" * 300, content=(Text(text="y" * 100),))
     for n in range(20):
-        shelf.put((n,), result, 10.0)
-        shelf.get((0,), 0.0)
+        shelf.put(b"%d" % n, result, 10.0)
+        shelf.get(b"0", 0.0)
     assert (len(shelf), shelf.size) == (8, 7200)
-    assert shelf.get((0,), 0.0) is result
-    assert shelf.get((1,), 0.0) is None
-    assert shelf.get((19,), 10.0) is None  # too old
-    shelf.put((0,), result, 20.0)
+    assert shelf.get(b"0", 0.0) is result
+    assert shelf.get(b"1", 0.0) is None
+    assert shelf.get(b"19", 10.0) is None  # too old
+    shelf.put(b"0", result, 20.0)
     assert (len(shelf), shelf.size) == (7, 6300)
-    shelf.put((99,), ToolResult(status=Status.OK, body=b"x" * 1000), 10.0)
-    assert shelf.get((99,), 0.0) is None  # larger than an eighth
+    shelf.put(b"99", ToolResult(status=Status.OK, body=b"x" * 1000), 10.0)
+    assert shelf.get(b"99", 0.0) is None  # larger than an eighth
     shelf.clear()
     assert (len(shelf), shelf.size) == (0, 0)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from callgate.cli import db, evaluation, models, sources, tools
+from callgate.cli import breakers, db, evaluation, models, sources, tools
 from callgate.cli.calls import call_tool, run_question
 from callgate.cli.compiling import compile_source
 from callgate.cli.diffing import diff_sources
@@ -39,6 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(tools.commands, name="tools")
+app.add_typer(breakers.commands, name="breakers")
 app.add_typer(models.commands, name="model")
 app.add_typer(db.commands, name="db")
 app.add_typer(sources.commands, name="add")

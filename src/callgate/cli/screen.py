@@ -104,6 +104,8 @@ class CallList:
                 self._events[call.key] = []
             case CallClosed():
                 self.calls.append(self._summary(event))
+            case CircuitChanged():
+                pass  # of a backend, not of the call
             case _:
                 self._events.setdefault(event.call.key, []).append(event)
 

@@ -45,9 +45,9 @@ class Bucket:
 
     def draw(self, rate: Rate, now: float) -> bool:
         """Fill the bucket up to now and take a token out; return whether there is none."""
-        level = self.level
-        if now > self.at:
-            level += (now - self.at) * rate.speed
+        level, passed = self.level, now - self.at
+        if passed > 0.0:
+            level += passed * rate.speed
             if level > rate.size:
                 level = rate.size
         self.at = now

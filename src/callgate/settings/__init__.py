@@ -3,7 +3,7 @@
 A value is taken from the environment, else from the file, else from the default. Secrets are never
 settings: a setting names where one is. Every mistake is one `SettingsError` that names the place,
 the key, what came, what is allowed and, for a name, the nearest one. `table` reads one table,
-`sources`, `store`, `approvals` and `lint` are the tables of these names.
+`sources`, `store`, `approvals`, `controls` and `lint` are the tables of these names.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from callgate.controls import Controls
 from callgate.errors import SettingsError
 from callgate.settings.approvals import ApprovalSettings, PersonSettings, approvals
+from callgate.settings.controls import controls
 from callgate.settings.lint import LintSettings, lint
 from callgate.settings.sources import SourceSettings, source
 from callgate.settings.store import StoreSettings, store
@@ -102,6 +104,7 @@ class Settings:
         sources: Where more tools come from, by name.
         store: Where effects, runs and evidence are kept.
         approvals: Which calls need a person, and who decides.
+        controls: Rates, allowances, breakers, backends and chains: the table `[controls]`.
         lint: Which rules of `callgate lint` run.
         folder: Where weights and other large files are kept.
     """
@@ -115,6 +118,7 @@ class Settings:
     sources: Mapping[str, SourceSettings] = field(default_factory=dict[str, SourceSettings])
     store: StoreSettings = field(default_factory=StoreSettings)
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
+    controls: Controls = field(default_factory=Controls)
     lint: LintSettings = field(default_factory=LintSettings)
     folder: Path = field(default_factory=Path)
 
@@ -156,9 +160,7 @@ def load(
     start = start or Path.cwd()
     path = find_file(start, environment) if file is None else _existing(file, "--file")
     table = Table(str(path or "callgate.toml"), "", _parse(path) if path else {})
-    table.only(
-        ("tools", "model", "models", "limits", "sources", "store", "approvals", "lint", "folder")
-    )
+    table.only(part.name for part in fields(Settings) if part.name not in ("file", "root"))
     variables = Table.of_environment(environment)
     root = (path.parent if path else start).resolve()
     return Settings(
@@ -171,6 +173,7 @@ def load(
         sources={name: source(inner) for name, inner in table.tables("sources")},
         store=store(table.table("store"), variables, root),
         approvals=approvals(table.table("approvals")),
+        controls=controls(table.table("controls")),
         lint=lint(table.table("lint")),
         folder=_folder(table, root, environment),
     )

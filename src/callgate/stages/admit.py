@@ -218,13 +218,15 @@ class _MemoryLine:
         if self._sweeps != self._rates.sweeps:
             self._find()
         now = self._time()
-        for place, (bucket, rate) in enumerate(self._buckets):
+        for bucket, rate in self._buckets:
             if bucket.draw(rate, now):
-                return self._short(place, now)
+                return self._short(bucket, now)
         return 0.0
 
-    def _short(self, place: int, now: float) -> float:
-        for bucket, _ in self._buckets[:place]:
+    def _short(self, empty: Bucket, now: float) -> float:
+        for bucket, _ in self._buckets:
+            if bucket is empty:
+                break
             bucket.level += 1.0
         return max(bucket.lacks(rate, now) for bucket, rate in self._buckets)
 
@@ -282,29 +284,28 @@ class Admit:
 
     async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
         """Wait for rate and slots, make the attempt, give the slots back."""
+        wanted = self._wanted
         wait = 0.0 if self._rate is None else self._rate()
-        if wait != 0.0 or not self._take():
+        full = wait != 0.0
+        for slot in wanted:
+            if slot.used >= slot.bound or slot.waiting:
+                full = True
+        if full:
             entry = await self._wait(call, wait)
             if isinstance(entry, BusyError):
                 return await self._refuse(call, call_next, entry)
             call = entry
+        else:
+            for slot in wanted:
+                slot.used += 1
         try:
             return await call_next(call)
         finally:
-            for slot in self._wanted:
+            for slot in wanted:
                 if slot.waiting:
                     slot.give()
                 else:
                     slot.used -= 1
-
-    def _take(self) -> bool:
-        wanted = self._wanted
-        for slot in wanted:
-            if slot.used >= slot.bound or slot.waiting:
-                return False
-        for slot in wanted:
-            slot.used += 1
-        return True
 
     async def _wait(self, call: ToolCall, wait: Soon[float]) -> ToolCall | BusyError:
         """Return the call with the time that it has left, once rate and slots are taken."""

@@ -31,7 +31,12 @@ _OK, _PENDING = Status.OK, Status.PENDING
 _SCALARS = frozenset((str, int, float, bool, type(None)))
 _OVERHEAD = 500  # bytes of a kept result beside its text
 
-_Key: TypeAlias = tuple[Any, ...]
+_Key: TypeAlias = bytes
+"""Who asks, which tool, the generation and the arguments as one text, whose hash is computed once.
+
+Its parts are JSON, each of which says itself where it ends.
+"""
+
 _Kept: TypeAlias = tuple[ToolResult, float, int]
 """A result, the time until which it is good, and its bytes."""
 
@@ -72,6 +77,7 @@ class Shelf:
     """Kept results, least recently used first, in bounded memory; and reads that are on their way.
 
     Attributes:
+        kept: The results, with the time until which each is good, and its bytes.
         flights: For each key that is being read, who waits for it; None while nobody does.
     """
 
@@ -84,12 +90,12 @@ class Shelf:
         """
         self._most = most
         self._size = 0
-        self._kept: dict[_Key, _Kept] = {}
+        self.kept: dict[_Key, _Kept] = {}
         self.flights: dict[_Key, _Flight | None] = {}
 
     def __len__(self) -> int:
         """Return how many results are kept."""
-        return len(self._kept)
+        return len(self.kept)
 
     @property
     def size(self) -> int:
@@ -98,19 +104,19 @@ class Shelf:
 
     def clear(self) -> None:
         """Forget every result; reads that are on their way go on."""
-        self._kept.clear()
+        self.kept.clear()
         self._size = 0
 
     def get(self, key: _Key, now: float) -> ToolResult | None:
         """Return what is kept under `key` and still good."""
-        kept = self._kept.get(key)
+        kept = self.kept.get(key)
         if kept is None:
             return None
         if kept[1] <= now:
             self._drop(key)
             return None
         # A dict keeps the order in which keys came: taken out and put in again, one is the newest.
-        self._kept[key] = self._kept.pop(key)
+        self.kept[key] = self.kept.pop(key)
         return kept[0]
 
     def put(self, key: _Key, result: ToolResult, until: float) -> None:
@@ -120,15 +126,19 @@ class Shelf:
             size += sum(map(_size_of, result.content))
         if size > self._most // 8:
             return
-        if key in self._kept:
+        if key in self.kept:
             self._drop(key)
-        self._kept[key] = (result, until, size)
+        self.kept[key] = (result, until, size)
         self._size += size
+        if self._size > self._most:
+            self._make_room()
+
+    def _make_room(self) -> None:
         while self._size > self._most:
-            self._drop(next(iter(self._kept)))
+            self._drop(next(iter(self.kept)))
 
     def _drop(self, key: _Key) -> None:
-        kept = self._kept.pop(key, None)
+        kept = self.kept.pop(key, None)
         if kept is not None:
             self._size -= kept[2]
 
@@ -173,7 +183,7 @@ class Cache:
             clock: Tells how long a result is good.
         """
         self._name = tool.name
-        self._head = f"{tool.name}@{tool.version}"
+        self._head = canonical([tool.name, tool.version, source])
         self._limits = tool.limits
         self._seconds = tool.limits.cache or 0.0
         self._source = source
@@ -195,13 +205,14 @@ class Cache:
 
     def _find(self, call: ToolCall, call_next: Handler, generation: int) -> Awaitable[ToolResult]:
         memory, shelf = call.scope.memory, self._shelf
-        who: _Key | None = memory.get("cache")
+        who: bytes | None = memory.get("cache")
         if who is None:
             who = memory["cache"] = _who(call.scope.principal)
-        key = (self._head, call.body, generation, self._source, who)
-        kept = shelf.get(key, self._clock.time())
-        if kept is not None:
-            return self._answer(call, kept)
+        key = b"%b%b%d%b" % (self._head, who, generation, call.body)
+        if key in shelf.kept:
+            kept = shelf.get(key, self._clock.time())
+            if kept is not None:
+                return self._answer(call, kept)
         flights = shelf.flights
         if key not in flights:
             flights[key] = None
@@ -275,13 +286,9 @@ class Cache:
         return await self._lead(replace(call, timeout=left), call_next, key)
 
 
-def _who(principal: Principal) -> _Key:
-    return (
-        principal.tenant,
-        principal.id,
-        principal.roles,
-        canonical(dict(principal.attributes)),
-    )
+def _who(principal: Principal) -> bytes:
+    roles = sorted(principal.roles)
+    return canonical([principal.tenant, principal.id, roles, dict(principal.attributes)])
 
 
 def _settle(waiting: asyncio.Future[ToolResult | None], result: ToolResult) -> None:

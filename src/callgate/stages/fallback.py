@@ -146,7 +146,12 @@ class Fallback:
         held = call if place is None else replace(call, turn=place)
         result: ToolResult | None = None
         try:
-            result = await self._begin(held, call_next, chain)
+            if call.again and self._journal is not None:
+                result = await self._begin(held, call_next, chain)
+            else:
+                result = await call_next(held)
+            if result.error is None:
+                return result
             for alternative in chain.alternatives:
                 if not _out(result, chain.tool):
                     break
@@ -172,7 +177,7 @@ class Fallback:
         return await self._ask(call, chain, made, None)
 
     async def _made(self, call: ToolCall, chain: Chain) -> Alternative | None:
-        if not call.again or self._journal is None or chain.tool.effect is Effect.READ:
+        if self._journal is None or chain.tool.effect is Effect.READ:
             return None
         for alternative in chain.alternatives:
             entry = await self._journal.find(_key(call, alternative))
