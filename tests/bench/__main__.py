@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.bench import fresh, loop, path, wires
+from tests.bench import fresh, loop, path, web, wires
 from tests.bench.measure import Figure, Plan
 
 # Batches of some milliseconds are mostly done before the scheduler gives the processor away, and
@@ -33,6 +33,7 @@ _PARTS = MappingProxyType(
         "path": path.figures,
         "loop": loop.figures,
         "fresh": fresh.figures,
+        "web": web.figures,
         "wires": wires.figures,
     }
 )
