@@ -12,8 +12,8 @@ from callgate.agents.model import Model, fallback, open_model
 from callgate.agents.prices import price_of
 from callgate.gate import Gate
 from callgate.pipeline import Listener
-from callgate.settings import ModelSettings, Settings, load
-from callgate.sources import reference
+from callgate.settings import ModelSettings, Settings, find_file, load
+from callgate.sources import reference, tables
 from callgate.types import Tool
 
 __all__ = [
@@ -24,6 +24,8 @@ __all__ = [
     "models_folder",
     "options",
     "settings",
+    "settings_file",
+    "source_tools",
     "tools",
 ]
 
@@ -41,10 +43,40 @@ def gate(chosen: Settings, listeners: Iterable[Listener] = ()) -> Gate:
     """Make the gate over the tools that the settings name.
 
     Raises:
-        SettingsError: A tool cannot be imported.
+        SettingsError: A tool cannot be imported, or a source does not fit what it names.
         DefinitionError: A tool is declared wrongly.
+        MissingDependencyError: The extra of a source is not installed.
     """
-    return Gate(reference.load(chosen.tools, chosen.root), listeners=listeners)
+    offered = reference.load(chosen.tools, chosen.root)
+    for name, table in chosen.sources.items():
+        offered += tables.opened(name, table, chosen.root)
+    return Gate(offered, listeners=listeners)
+
+
+def settings_file() -> Path | None:
+    """Return the settings file that is used without another one being named; None for none.
+
+    Raises:
+        SettingsError: `$CALLGATE_FILE` names a file that is not there.
+    """
+    return find_file(Path.cwd(), os.environ)
+
+
+def source_tools(chosen: Settings, name: str) -> tuple[Tool, ...]:
+    """Return the tools of one source.
+
+    Args:
+        chosen: The settings.
+        name: The name of its table.
+
+    Raises:
+        SettingsError: The table does not fit what it names.
+        DefinitionError: One of its tools has the name of another one.
+        MissingDependencyError: Its extra is not installed.
+    """
+    own = Gate(tables.opened(name, chosen.sources[name], chosen.root))
+    gate(chosen)  # all together, too: two sources may not have one name
+    return own.session().tools()
 
 
 def tools(chosen: Settings) -> tuple[Tool, ...]:

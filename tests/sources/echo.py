@@ -23,6 +23,10 @@ class Echo:
         self.log: list[Request] = []
         self.tasks: set[asyncio.Task[None]] = set()
 
+    def answer(self, request: Request) -> tuple[int, bytes]:
+        """Return status and body."""
+        return 200, b"{}"
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task: asyncio.Task[None] | None = asyncio.current_task()
         assert task is not None
@@ -30,7 +34,7 @@ class Echo:
         try:
             while True:
                 self.log.append(await read_request(reader))
-                write(writer, 200, b"{}")
+                write(writer, *self.answer(self.log[-1]))
                 await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             writer.close()
@@ -38,8 +42,9 @@ class Echo:
 
 
 @asynccontextmanager
-async def echoing() -> AsyncIterator[Echo]:
-    echo = Echo()
+async def echoing(echo: Echo | None = None) -> AsyncIterator[Echo]:
+    """Serve on a free port until the client has gone."""
+    echo = echo or Echo()
     server = await asyncio.start_server(echo.serve, "127.0.0.1", 0)
     echo.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

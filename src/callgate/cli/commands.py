@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from callgate.cli import models, tools
+from callgate.cli import models, sources, tools
 from callgate.cli.calls import call_tool, run_question
 from callgate.cli.compiling import compile_source
 from callgate.cli.doctor import doctor
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(tools.commands, name="tools")
 app.add_typer(models.commands, name="model")
+app.add_typer(sources.commands, name="add")
 app.command("run", epilog='Example: callgate run "How many words has: the sky is blue"')(
     run_question
 )

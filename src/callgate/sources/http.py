@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,16 +10,17 @@ from callgate.errors import DefinitionError, SettingsError
 from callgate.schema.check import Checker
 from callgate.schema.values import is_object
 from callgate.settings.sources.http import EndpointSettings, HttpSettings
-from callgate.settings.sources.web import AuthSettings, PageSettings
+from callgate.settings.sources.web import AuthSettings
 from callgate.sources.secrets import Secrets
 from callgate.sources.web.address import Reach
 from callgate.sources.web.auth import Prover
 from callgate.sources.web.client import Resolve, WebClient
-from callgate.sources.web.operation import EFFECTS, Body, Field, Operation, Pages, Parameter
+from callgate.sources.web.operation import EFFECTS, Body, Field, Operation, Parameter
+from callgate.sources.web.pages import pages_of
 from callgate.sources.web.source import OperationSource
 from callgate.types import Effect, JsonSchema, Limits, Tool
 
-__all__ = ["http", "pages_of"]
+__all__ = ["http"]
 
 _AUTH = "auth"
 _HOLE = re.compile(r"\{([^{}]+)\}")
@@ -73,19 +73,6 @@ def _usual(auth: AuthSettings) -> AuthSettings:
     if auth.kind is not None:
         return auth
     return replace(auth, kind="oauth2" if auth.token_url else "basic" if auth.user else "bearer")
-
-
-def pages_of(pages: PageSettings | None, arguments: Mapping[str, str]) -> Pages | None:
-    """Return how pages are put together, with the parameter by the argument's name.
-
-    Args:
-        pages: As the settings say.
-        arguments: The arguments, by the names of parameters on the wire.
-    """
-    if pages is None:
-        return None
-    parameter = pages.parameter and arguments.get(pages.parameter, pages.parameter)
-    return Pages(items=pages.items, next=pages.next, parameter=parameter, most=pages.most)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from callgate.errors import DefinitionError
+from callgate.schema.check import Checker
 from callgate.schema.definition import inside
 from callgate.schema.values import is_array, is_object
 from callgate.sources.openapi.document import Document, UnusableError
@@ -200,9 +202,9 @@ class Schemas:
             return False
         if pattern not in self._patterns:
             try:
-                jsonschema_rs.Draft202012Validator({"pattern": pattern})
+                Checker({"pattern": pattern}).compile()
                 self._patterns[pattern] = True
-            except ValueError:
+            except DefinitionError:
                 self._patterns[pattern] = False
         return self._patterns[pattern]
 

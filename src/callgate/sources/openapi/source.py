@@ -17,7 +17,6 @@ from callgate.schema.check import Checker
 from callgate.schema.values import is_array, is_object
 from callgate.settings.sources.openapi import OpenApiSettings, OverlaySettings
 from callgate.settings.sources.web import AuthSettings
-from callgate.sources.http import pages_of
 from callgate.sources.openapi.document import Document, UnusableError, read
 from callgate.sources.openapi.operations import Arguments, Found, found_in
 from callgate.sources.openapi.schemas import Schemas
@@ -27,6 +26,7 @@ from callgate.sources.web.address import Reach
 from callgate.sources.web.auth import Prover
 from callgate.sources.web.client import Resolve, WebClient
 from callgate.sources.web.operation import EFFECTS, Body, Operation, Parameter
+from callgate.sources.web.pages import pages_of
 from callgate.sources.web.source import OperationSource
 from callgate.types import Effect, JsonSchema, Limits, Tool
 

@@ -11,11 +11,12 @@ from urllib.parse import urljoin
 import orjson
 
 from callgate.schema.values import is_array, is_object
+from callgate.settings.sources.web import PageSettings
 from callgate.sources.web.client import Answer
 from callgate.sources.web.operation import Pages
 from callgate.sources.web.select import found
 
-__all__ = ["Collected", "Onward", "more_note", "onward"]
+__all__ = ["Collected", "Onward", "more_note", "onward", "pages_of"]
 
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[^\s,;=]+\s*=\s*(?:"[^"]*"|[^\s,;]*))*)')
 _NEXT = re.compile(r'rel\s*=\s*"?(?:[^"]*\s)?next(?:\s[^"]*)?"?', re.IGNORECASE)
@@ -63,6 +64,19 @@ def _linked(header: str) -> str | None:
         if _NEXT.search(link[2]):
             return link[1]
     return None
+
+
+def pages_of(pages: PageSettings | None, arguments: Mapping[str, str]) -> Pages | None:
+    """Return how pages are put together, with the parameter by the argument's name.
+
+    Args:
+        pages: As the settings say.
+        arguments: The arguments, by the names of parameters on the wire.
+    """
+    if pages is None:
+        return None
+    parameter = pages.parameter and arguments.get(pages.parameter, pages.parameter)
+    return Pages(items=pages.items, next=pages.next, parameter=parameter, most=pages.most)
 
 
 class Collected:

@@ -1,0 +1,179 @@
+"""`callgate add`: write a source into callgate.toml, and show what it brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, cast
+
+import orjson
+import tomlkit
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from tomlkit.exceptions import ParseError
+from tomlkit.items import Table as TomlTable
+
+from callgate import app
+from callgate.cli.options import AsJson, SettingsFile
+from callgate.cli.outcome import print_json, reporting
+from callgate.errors import SettingsError
+from callgate.schema.values import is_object
+from callgate.settings import FILE
+from callgate.types import Tool
+
+__all__ = ["commands"]
+
+_CHARACTERS_PER_TOKEN = 4
+"""English text and JSON have about this many; a provider's own count differs by some percent."""
+
+commands = typer.Typer(no_args_is_help=True, help="Add a source of tools to callgate.toml.")
+
+Name: TypeAlias = Annotated[str, typer.Argument(help="What the source is called in callgate.toml.")]
+Secret: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Where the secret is, such as env:SHOP_TOKEN; never the secret itself."),
+]
+
+
+@commands.command("openapi", epilog="Example: callgate add openapi shop shop.yaml --tag orders")
+def add_openapi(
+    name: Name,
+    document: Annotated[str, typer.Argument(help="The document, JSON or YAML.")],
+    url: Annotated[str | None, typer.Option(help="Base URL, if not the document's.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only operations with this tag.")] = None,
+    path: Annotated[list[str] | None, typer.Option(help="Only paths like this: /pets/*")] = None,
+    auth: Annotated[
+        list[str] | None, typer.Option(help="SCHEME=PLACE of its secret, such as key=env:SHOP_KEY")
+    ] = None,
+    file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add the operations of an OpenAPI document."""
+    with reporting(as_json):
+        entry: dict[str, Any] = {"document": document, "url": url, "tags": tag, "paths": path}
+        entry["auth"] = dict(_pair(one) for one in auth or ()) or None
+        _add(name, "openapi", entry, file, as_json=as_json)
+
+
+@commands.command(
+    "http", epilog="Example: callgate add http weather https://api.example.com /now --about 'Now.'"
+)
+def add_http(
+    name: Name,
+    url: Annotated[str, typer.Argument(help="Base URL.")],
+    path: Annotated[str, typer.Argument(help="Path of the endpoint, such as /orders/{id}")],
+    about: Annotated[str, typer.Option(help="What the model reads.")],
+    method: Annotated[str, typer.Option(help="The HTTP method.")] = "GET",
+    bearer: Secret = None,
+    file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add one endpoint as a tool of the same name.
+
+    Its parameters in the path become texts; others are added to the table that is written.
+    """
+    with reporting(as_json):
+        holes = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        endpoint: dict[str, Any] = {"path": path, "description": about, "method": method}
+        endpoint["parameters"] = {hole: {"type": "string"} for hole in holes} or None
+        entry: dict[str, Any] = {"url": url, "tools": {name: endpoint}}
+        entry["auth"] = None if bearer is None else {"kind": "bearer", "secret": bearer}
+        _add(name, "http", entry, file, as_json=as_json)
+
+
+@commands.command("sql", epilog="Example: callgate add sql orders 'queries/*.sql' --sqlite shop.db")
+def add_sql(
+    name: Name,
+    statements: Annotated[list[str], typer.Argument(help="Files of statements.")],
+    sqlite: Annotated[str | None, typer.Option(help="File of an SQLite database.")] = None,
+    postgresql: Secret = None,
+    write: Annotated[bool, typer.Option(help="Allow statements that say they write.")] = False,
+    file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add named SQL statements."""
+    with reporting(as_json):
+        entry: dict[str, Any] = {"statements": statements, "sqlite": sqlite}
+        entry |= {"postgresql": postgresql, "write": write or None}
+        _add(name, "sql", entry, file, as_json=as_json)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    scheme, equals, place = text.partition("=")
+    if not equals:
+        raise SettingsError("--auth: write SCHEME=PLACE, such as key=env:SHOP_KEY")
+    return scheme, place
+
+
+def _add(name: str, kind: str, entry: dict[str, Any], file: Path | None, *, as_json: bool) -> None:
+    """Write the entry, and leave the file as it was if the source cannot be opened."""
+    path = _file(file)
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    path.write_text(_with(before, name, {"kind": kind, **entry}, path), encoding="utf-8")
+    try:
+        tools = app.source_tools(app.settings(path), name)
+    except BaseException:
+        if before:
+            path.write_text(before, encoding="utf-8")
+        else:
+            path.unlink()
+        raise
+    _show(name, path, tools, as_json=as_json)
+
+
+def _file(file: Path | None) -> Path:
+    if file is not None:
+        return file
+    return app.settings_file() or Path(FILE)
+
+
+def _with(text: str, name: str, entry: dict[str, Any], path: Path) -> str:
+    """Return the settings with one more source; comments and order stay."""
+    try:
+        document = tomlkit.parse(text)
+    except ParseError as exc:
+        raise SettingsError(f"{path}: not readable as TOML: {exc}") from exc
+    root = cast("dict[str, Any]", document)
+    sources = root.setdefault("sources", tomlkit.table(is_super_table=True))
+    if name in sources:
+        raise SettingsError(
+            f"{path}: sources.{name} is there already; choose another name, or change it there",
+            details={"key": f"sources.{name}"},
+        )
+    sources[name] = _table(entry)
+    return tomlkit.dumps(document)
+
+
+def _table(values: dict[str, Any]) -> TomlTable:
+    made = tomlkit.table()
+    # Tables last: what follows one in TOML belongs to it.
+    for key, value in sorted(values.items(), key=lambda pair: is_object(pair[1])):
+        if value is not None:
+            made[key] = _table(value) if is_object(value) else value
+    return made
+
+
+def _show(name: str, path: Path, tools: tuple[Tool, ...], *, as_json: bool) -> None:
+    costs = [_tokens(tool) for tool in tools]
+    if as_json:
+        listed = [
+            {"name": tool.name, "effect": tool.effect.value, "tokens": cost}
+            for tool, cost in zip(tools, costs, strict=True)
+        ]
+        print_json({"source": name, "file": str(path), "tools": listed, "tokens": sum(costs)})
+        return
+    table = Table("name", "effect", "tokens", "description", box=None, pad_edge=False)
+    for tool, cost in zip(tools, costs, strict=True):
+        cells = (tool.name, tool.effect.value, f"~{cost}", tool.description.partition("\n")[0])
+        table.add_row(*(Text(cell) for cell in cells))
+    Console().print(table)
+    typer.echo(
+        f"{len(tools)} tools, about {sum(costs)} tokens in every request; in {path}", err=True
+    )
+
+
+def _tokens(tool: Tool) -> int:
+    """Return about how many tokens a model reads for a tool."""
+    shown = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return -(-len(orjson.dumps(shown)) // _CHARACTERS_PER_TOKEN)

@@ -1,0 +1,1 @@
+"""Named SQL statements as tools: `kind = "sql"`."""

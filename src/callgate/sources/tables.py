@@ -1,0 +1,71 @@
+"""From a table `[sources.NAME]` of the settings to what it offers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from callgate.errors import MissingDependencyError
+from callgate.settings.sources import (
+    HttpSettings,
+    McpSettings,
+    OpenApiSettings,
+    PythonSettings,
+    SourceSettings,
+    SqlSettings,
+)
+from callgate.sources import reference
+from callgate.sources.secrets import Secrets
+from callgate.sources.sql.source import sql
+
+__all__ = ["opened"]
+
+
+def opened(name: str, table: SourceSettings, root: Path) -> list[reference.Offered]:
+    """Return what a table offers; connections are opened only when they are needed.
+
+    Args:
+        name: The table's name, for errors.
+        table: The table.
+        root: What its paths are relative to.
+
+    Raises:
+        SettingsError: The table does not fit what it names.
+        MissingDependencyError: The extra for its kind is not installed.
+    """
+    secrets = Secrets.usual(root)
+    match table:
+        case PythonSettings():
+            return reference.load(table.tools, root)
+        case SqlSettings():
+            return [sql(name, table, root=root, secrets=secrets)]
+        case HttpSettings():
+            return [_http(name, table, secrets)]
+        case OpenApiSettings():
+            return [_openapi(name, table, root, secrets)]
+        case McpSettings():
+            raise MissingDependencyError(
+                f"sources.{name}: this version of Callgate has no client for MCP servers"
+            )
+
+
+def _http(name: str, table: HttpSettings, secrets: Secrets) -> reference.Offered:
+    try:
+        from callgate.sources.http import http
+    except ModuleNotFoundError as exc:
+        raise _missing(exc, name) from exc
+    return http(name, table, secrets=secrets)
+
+
+def _openapi(name: str, table: OpenApiSettings, root: Path, secrets: Secrets) -> reference.Offered:
+    try:
+        from callgate.sources.openapi.source import openapi
+    except ModuleNotFoundError as exc:
+        raise _missing(exc, name) from exc
+    return openapi(name, table, root=root, secrets=secrets)
+
+
+def _missing(exc: ModuleNotFoundError, name: str) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"sources.{name} needs {exc.name}: pip install 'callgate[openapi]'",
+        details={"extra": "openapi"},
+    )
