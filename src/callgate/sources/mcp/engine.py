@@ -33,8 +33,9 @@ from callgate.sources.mcp.asking import OpenCall, answers, pending_of, replied
 from callgate.sources.mcp.catalogue import Catalogue, Change
 from callgate.sources.mcp.connection import Access, Connection, redacted
 from callgate.sources.mcp.link import Link, UnreadableError
-from callgate.sources.mcp.oauth import MemoryTokens, provider
+from callgate.sources.mcp.oauth import provider
 from callgate.sources.mcp.server import McpServer, Sampler
+from callgate.sources.mcp.tokens import MemoryTokens
 from callgate.sources.secrets import Secrets, forms_of, hide
 from callgate.sources.web.requests import key_text
 from callgate.types import (
