@@ -112,6 +112,10 @@ test-oldest: requirements/oldest.txt  ## the core on the oldest allowed dependen
 # What runs with the core alone, without an extra.
 CORE_TESTS = $(wildcard $(addprefix tests/,gate pipeline schema settings sources stages testing tool))
 
+.PHONY: mcp-gold
+mcp-gold: $(VENV)/.dev-stamp mcp-servers  ## 692 recorded calls through MCP and by raw messages
+	@$(PY) -m tests.sources.mcp.gold
+
 .PHONY: bench
 bench: $(VENV)/.dev-stamp  ## the speed of the path, as JSON
 	@$(PY) -m tests.bench

@@ -299,7 +299,8 @@ class _Exchange:
             asks = replied(call.waited)
             given = answers(call.waited, asks, call.reply)
             if isinstance(given, str):
-                return _pending(pending_of(call.name, asks, note=given))
+                again = pending_of(call.name, asks, note=given)
+                return _pending(replace(again, state=call.waited.state))
             kept = cast("dict[str, Any]", call.waited.state)
             if kept.get("held"):
                 return await self._go_on(given[""])
