@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.bench import fresh, loop, path, wires
+from tests.bench import fresh, loop, path, servers, wires
 from tests.bench.measure import Figure, Plan
 
 # Batches of some milliseconds are mostly done before the scheduler gives the processor away, and
@@ -34,6 +34,7 @@ _PARTS = MappingProxyType(
         "loop": loop.figures,
         "fresh": fresh.figures,
         "wires": wires.figures,
+        "servers": servers.figures,
     }
 )
 _TARGETS = tomllib.loads((Path(__file__).parent / "targets.toml").read_text())
