@@ -47,6 +47,8 @@ def main() -> None:
             }
         elif message["method"] == "tools/list":
             result = {"tools": tools}
+        elif message["method"] == "server/discover":
+            result = {"supportedVersions": ["2025-11-25"], "capabilities": {}}
         else:
             total = params["arguments"]["a"] + params["arguments"]["b"]
             text = json.dumps({"result": total})

@@ -107,8 +107,9 @@ class Catalogue:
         for definition in definitions:
             name = _name(definition)
             listed = not self._server.only or name in self._server.only
-            if listed and name not in self.skipped and isinstance(definition, dict):
-                now[name] = cast("dict[str, Any]", definition)
+            usable = name in accepted or name not in self.skipped
+            if listed and usable and isinstance(definition, dict):
+                now.setdefault(name, cast("dict[str, Any]", definition))
         found: dict[str, Change] = {}
         for name in {*accepted, *now}:
             before, after = accepted.get(name), now.get(name)
