@@ -120,11 +120,15 @@ test-oldest: requirements/oldest.txt  ## the core on the oldest allowed dependen
 	$(VENV)-oldest/bin/python -m pytest -q -p no:cacheprovider $(CORE_TESTS)
 
 # What runs with the core alone, without an extra.
-CORE_TESTS = $(wildcard $(addprefix tests/,gate pipeline schema settings sources stages testing tool))
+CORE_TESTS = $(wildcard $(addprefix tests/,path schema settings tool))
 
 .PHONY: chaos-calls
 chaos-calls: $(VENV)/.dev-stamp  ## kill processes that make calls, on both databases, as JSON (long)
 	@$(PY) -m tests.chaos
+
+.PHONY: mcp-gold
+mcp-gold: $(VENV)/.dev-stamp mcp-servers  ## 692 recorded calls through MCP and by raw messages
+	@$(PY) -m tests.sources.mcp.gold
 
 .PHONY: bench
 bench: $(VENV)/.dev-stamp  ## the speed of the path, as JSON

@@ -68,6 +68,7 @@ def gate(chosen: Settings, listeners: Iterable[Listener] = ()) -> Gate:
     offered = reference.load(chosen.tools, chosen.root)
     for name, table in chosen.sources.items():
         offered += tables.opened(name, table, chosen.root)
+    tables.known(offered)
     return Gate(offered, listeners=listeners, controls=chosen.controls)
 
 
@@ -92,7 +93,9 @@ def source_tools(chosen: Settings, name: str) -> tuple[Tool, ...]:
         DefinitionError: One of its tools has the name of another one.
         MissingDependencyError: Its extra is not installed.
     """
-    own = Gate(tables.opened(name, chosen.sources[name], chosen.root))
+    offered = tables.opened(name, chosen.sources[name], chosen.root)
+    tables.known(offered)
+    own = Gate(offered)
     gate(chosen)  # all together, too: two sources may not have one name
     return own.session().tools()
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.text import Text
 
 from callgate import app
@@ -15,6 +16,7 @@ from callgate.agents.runlog import RunStatus
 from callgate.cli.options import AsJson, SettingsFile
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.cli.screen import CallList, CallScreen
+from callgate.gate import Gate
 from callgate.settings import Settings
 from callgate.types import Status, ToolResult
 
@@ -43,8 +45,10 @@ def call_tool(
         chosen = app.settings(file)
         watching = (calls,) if as_json else (calls, CallScreen(screen()))
 
+        # Outside the loop: servers are asked for their tools here.
+        gate = app.gate(chosen, watching)
+
         async def once() -> ToolResult:
-            gate = app.gate(chosen, watching)
             try:
                 return await gate.session(strict=strict).call(name, text, key=key)
             finally:
@@ -72,8 +76,11 @@ def run_question(
     Calls are shown on standard error while they travel; the answer goes to standard output.
     """
     with reporting(as_json):
-        calls = CallList()
-        done = asyncio.run(_run(question, model, app.settings(file), calls, as_json=as_json))
+        calls, console = CallList(), screen()
+        chosen = app.settings(file)
+        # Outside the loop: servers are asked for their tools here.
+        gate = app.gate(chosen, (calls,) if as_json else (calls, CallScreen(console)))
+        done = asyncio.run(_run(question, model, chosen, gate, console))
         if as_json:
             print_json(_summary(done, calls))
         else:
@@ -84,10 +91,8 @@ def run_question(
 
 
 async def _run(
-    question: str, model: str | None, chosen: Settings, calls: CallList, *, as_json: bool
+    question: str, model: str | None, chosen: Settings, gate: Gate, console: Console
 ) -> Run:
-    console = screen()
-    gate = app.gate(chosen, (calls,) if as_json else (calls, CallScreen(console)))
     asked = app.model(chosen, model)
     try:
         # The spinner only shows on a terminal; calls are printed above it.

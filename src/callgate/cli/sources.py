@@ -99,10 +99,37 @@ def add_sql(
         _add(name, "sql", entry, file, as_json=as_json)
 
 
-def _pair(text: str) -> tuple[str, str]:
+@commands.command("mcp", epilog="Example: callgate add mcp notes -- npx -y some-server --flag")
+def add_mcp(
+    name: Name,
+    target: Annotated[list[str], typer.Argument(help="An address, or after -- a command.")],
+    env: Annotated[
+        list[str] | None, typer.Option(help="NAME=PLACE of a secret, such as KEY=env:SHOP_KEY")
+    ] = None,
+    header: Annotated[
+        list[str] | None, typer.Option(help="NAME=PLACE of a secret header's value.")
+    ] = None,
+    prefix: Annotated[str | None, typer.Option(help="What its tools' names begin with.")] = None,
+    accept_hints: Annotated[
+        bool, typer.Option(help="Believe what the server says its tools do to the world.")
+    ] = False,
+    file: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add the tools of an MCP server, which is started to be asked for them."""
+    with reporting(as_json):
+        web = target[0].startswith(("http://", "https://"))
+        entry: dict[str, Any] = {"url": target[0]} if web else {"command": target}
+        entry |= {"prefix": prefix, "accept_hints": accept_hints or None}
+        entry["environment"] = dict(_pair(one, "--env") for one in env or ()) or None
+        entry["headers"] = dict(_pair(one, "--header") for one in header or ()) or None
+        _add(name, "mcp", entry, file, as_json=as_json)
+
+
+def _pair(text: str, option: str = "--auth") -> tuple[str, str]:
     scheme, equals, place = text.partition("=")
     if not equals:
-        raise SettingsError("--auth: write SCHEME=PLACE, such as key=env:SHOP_KEY")
+        raise SettingsError(f"{option}: write NAME=PLACE, such as key=env:SHOP_KEY")
     return scheme, place
 
 

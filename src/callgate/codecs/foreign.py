@@ -79,4 +79,4 @@ def framed(text: str, origin: str) -> str:
         origin: Where it is from; a name of ours.
     """
     inner = re.sub(r"<(?=/?\s*from-server)", "&lt;", text, flags=re.IGNORECASE)
-    return f'<from-server name="{origin}">\n{inner}\n</from-server>'
+    return f'<from-server name="{origin}">{inner}</from-server>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from callgate.errors import MissingDependencyError
@@ -14,10 +15,12 @@ from callgate.settings.sources import (
     SqlSettings,
 )
 from callgate.sources import reference
+from callgate.sources.mcp import McpSource, discover
+from callgate.sources.mcp.table import server_of
 from callgate.sources.secrets import Secrets
 from callgate.sources.sql.source import sql
 
-__all__ = ["opened"]
+__all__ = ["known", "opened"]
 
 
 def opened(name: str, table: SourceSettings, root: Path) -> list[reference.Offered]:
@@ -43,9 +46,18 @@ def opened(name: str, table: SourceSettings, root: Path) -> list[reference.Offer
         case OpenApiSettings():
             return [_openapi(name, table, root, secrets)]
         case McpSettings():
-            raise MissingDependencyError(
-                f"sources.{name}: this version of Callgate has no client for MCP servers"
-            )
+            return [McpSource(server_of(name, table, root), secrets=secrets)]
+
+
+def known(offered: Iterable[reference.Offered]) -> None:
+    """Ask the servers that have to be asked for their tools, all at once; not inside a loop.
+
+    Raises:
+        CallError: A server cannot be reached or does not let us in.
+        MissingDependencyError: The extra `mcp` is not installed.
+    """
+    if servers := [one for one in offered if isinstance(one, McpSource)]:
+        discover(servers)
 
 
 def _http(name: str, table: HttpSettings, secrets: Secrets) -> reference.Offered:

@@ -18,8 +18,20 @@ from callgate.errors import MisuseError
 from callgate.sources.mcp.catalogue import Change
 from callgate.sources.mcp.server import McpServer, OAuth
 from callgate.sources.mcp.source import Health, McpSource
+from callgate.sources.mcp.tokens import FileTokens
 
-__all__ = ["Change", "Health", "McpServer", "McpSource", "OAuth", "connect", "connect_all", "mcp"]
+__all__ = [
+    "Change",
+    "FileTokens",
+    "Health",
+    "McpServer",
+    "McpSource",
+    "OAuth",
+    "connect",
+    "connect_all",
+    "discover",
+    "mcp",
+]
 
 
 def mcp(*targets: str | McpServer, **options: Any) -> list[McpSource]:
@@ -35,14 +47,26 @@ def mcp(*targets: str | McpServer, **options: Any) -> list[McpSource]:
         MissingDependencyError: The extra `mcp` is not installed.
     """
     sources = _sources(targets, options)
+    discover(sources)
+    return sources
+
+
+def discover(sources: Sequence[McpSource]) -> None:
+    """Ask all servers for their tools at once, and end them again.
+
+    Raises:
+        MisuseError: Called inside a running event loop; await `connect_all` there.
+        CallError: A server cannot be reached or does not let us in.
+        MissingDependencyError: The extra `mcp` is not installed.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         asyncio.run(_known(sources))
-        return sources
+        return
     raise MisuseError(
-        "`mcp` was called inside a running event loop (as in Jupyter or an async function), which "
-        "it would stop. Use `await connect(...)` with the same arguments."
+        "MCP servers were asked for their tools inside a running event loop (as in Jupyter or an "
+        "async function), which that would stop. Use `await connect(...)` in place of `mcp(...)`."
     )
 
 

@@ -59,7 +59,6 @@ class Catalogue:
         self._server = server
         self._trust = Trust(effects=server.effects, hints=server.accept_hints)
         self._offers: dict[str, Offer] | None = None
-        self._digests: dict[str, str] = {}
 
     @property
     def known(self) -> bool:
@@ -82,6 +81,8 @@ class Catalogue:
 
     def accept(self, definitions: Iterable[Any]) -> None:
         """Take a listing as what is offered from now on."""
+        # What has not changed is not read again: schemas are compiled while reading.
+        before = {offer.digest: offer for offer in self.offers.values()}
         offers: dict[str, Offer] = {}
         self.skipped = {}
         for definition in definitions:
@@ -89,7 +90,7 @@ class Catalogue:
             if self._server.only and name not in self._server.only:
                 continue
             try:
-                offer = self._read(definition, offers)
+                offer = before.get(_digest(definition)) or self._read(definition, offers)
             except DefinitionError as exc:
                 self.skipped[name] = exc.message
                 _log.warning(
@@ -98,7 +99,6 @@ class Catalogue:
             else:
                 offers[offer.tool.name] = offer
         self._offers = offers
-        self._digests = {offer.name: offer.digest for offer in offers.values()}
 
     def changes(self, definitions: Iterable[Any]) -> dict[str, Change]:
         """Return how a listing differs from what was accepted, by the server's names."""
@@ -107,8 +107,9 @@ class Catalogue:
         for definition in definitions:
             name = _name(definition)
             listed = not self._server.only or name in self._server.only
-            if listed and name not in self.skipped and isinstance(definition, dict):
-                now[name] = cast("dict[str, Any]", definition)
+            usable = name in accepted or name not in self.skipped
+            if listed and usable and isinstance(definition, dict):
+                now.setdefault(name, cast("dict[str, Any]", definition))
         found: dict[str, Change] = {}
         for name in {*accepted, *now}:
             before, after = accepted.get(name), now.get(name)
@@ -135,8 +136,11 @@ def _name(definition: Any) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _digest(definition: Mapping[str, Any]) -> str:
+def _digest(definition: object) -> str:
+    """Return the digest of a definition; an empty text for what is none."""
     try:
-        return fingerprint(definition)
+        return (
+            fingerprint(cast("dict[str, Any]", definition)) if isinstance(definition, dict) else ""
+        )
     except TypeError:
         return ""

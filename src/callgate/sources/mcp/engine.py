@@ -33,8 +33,9 @@ from callgate.sources.mcp.asking import OpenCall, answers, pending_of, replied
 from callgate.sources.mcp.catalogue import Catalogue, Change
 from callgate.sources.mcp.connection import Access, Connection, redacted
 from callgate.sources.mcp.link import Link, UnreadableError
-from callgate.sources.mcp.oauth import MemoryTokens, provider
+from callgate.sources.mcp.oauth import provider
 from callgate.sources.mcp.server import McpServer, Sampler
+from callgate.sources.mcp.tokens import MemoryTokens
 from callgate.sources.secrets import Secrets, forms_of, hide
 from callgate.sources.web.requests import key_text
 from callgate.types import (
@@ -298,7 +299,8 @@ class _Exchange:
             asks = replied(call.waited)
             given = answers(call.waited, asks, call.reply)
             if isinstance(given, str):
-                return _pending(pending_of(call.name, asks, note=given))
+                again = pending_of(call.name, asks, note=given)
+                return _pending(replace(again, state=call.waited.state))
             kept = cast("dict[str, Any]", call.waited.state)
             if kept.get("held"):
                 return await self._go_on(given[""])

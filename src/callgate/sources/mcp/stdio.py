@@ -45,6 +45,16 @@ _WORDS = 4_096  # bytes of standard error that are kept
 _NOISE = 200  # lines in a row that are no messages
 _CHATTER = 100_000  # messages in a row that answer nothing
 
+# Log lines of others are nobody's business here, and a flood of them should cost little.
+_HEARD = frozenset(
+    {
+        "notifications/cancelled",
+        "notifications/progress",
+        "notifications/subscriptions/acknowledged",
+        "notifications/tools/list_changed",
+    }
+)
+
 _Inbox: TypeAlias = MemoryObjectSendStream[SessionMessage | Exception]
 _Outbox: TypeAlias = MemoryObjectReceiveStream[SessionMessage]
 
@@ -142,7 +152,8 @@ class _Pipes:
             chatter = 0 if answers else chatter + 1
             if chatter >= _CHATTER:
                 return f"floods: {_CHATTER} messages in a row that answer nothing"
-            await inbox.send(SessionMessage(message))
+            if not isinstance(message, JSONRPCNotification) or message.method in _HEARD:
+                await inbox.send(SessionMessage(message))
 
     async def _farewell(self) -> str:
         if not await _ended(self._process, 0.5):

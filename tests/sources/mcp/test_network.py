@@ -1,0 +1,211 @@
+"""Servers on the network: both eras over streamable HTTP, and the old events."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import pytest
+
+from callgate import CallPart, Gate, Principal
+from callgate.codecs.stored import answer_from_json, answer_to_json
+from callgate.errors import CallError
+from callgate.session import Session
+from callgate.sources.mcp import McpServer, McpSource
+from callgate.sources.secrets import EnvironmentVault, Secrets
+from callgate.testing import Captured
+from callgate.types import Effect, Progressed, Status
+from tests.sources.mcp.network import Shop, serving
+
+Era = Literal["2025", "2026"]
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+@pytest.fixture
+def address(shop: Shop) -> Iterator[str]:
+    with serving(shop.application(sse=False)) as address:
+        yield f"{address}/mcp"
+
+
+def source_over(url: str, **options: Any) -> McpSource:
+    return McpSource(
+        McpServer(name="shop", url=url, effects={"*": Effect.READ}, **options),
+        secrets=Secrets(
+            {"env": EnvironmentVault({"KEY_ana": "ana-secret", "KEY_bo": "bo-secret"})}
+        ),
+    )
+
+
+@asynccontextmanager
+async def talking(source: McpSource, *listeners: Any) -> AsyncIterator[Session]:
+    await source.connect()
+    gate = Gate([source], listeners=listeners)
+    yield gate.session()
+    await gate.close()
+
+
+@pytest.mark.parametrize("era", ["auto", "2025", "2026"])
+async def test_calls_are_answered_in_both_eras(
+    era: Literal["auto", "2025", "2026"], address: str, shop: Shop
+) -> None:
+    seen = Captured()
+    async with talking(source_over(address, era=era), seen) as session:
+        results = await asyncio.gather(
+            *(session.call("add", {"a": number, "b": 1}) for number in range(5))
+        )
+        assert [result.unwrap() for result in results] == [{"result": n + 1} for n in range(5)]
+        assert (await session.call("steps", {})).unwrap() == {"result": "there"}
+    told = [event for event in seen.events if isinstance(event, Progressed)]
+    assert [(one.done, one.total, one.message) for one in told] == [(1, 2, "half way"), (2, 2, "")]
+    versions = {headers.get("mcp-protocol-version") for headers in shop.seen} - {None}
+    assert versions == ({"2025-11-25"} if era == "2025" else {"2026-07-28"})
+
+
+async def test_the_old_events_carry_calls(shop: Shop) -> None:
+    with serving(shop.application(sse=True)) as address:
+        async with talking(source_over(f"{address}/sse", era="2025")) as session:
+            assert (await session.call("add", {"a": 1, "b": 2})).unwrap() == {"result": 3}
+
+
+@pytest.mark.parametrize("era", ["2025", "2026"])
+async def test_a_question_makes_the_call_wait_and_an_answer_completes_it(
+    era: Era, address: str
+) -> None:
+    async with talking(source_over(address, era=era)) as session:
+        part = CallPart(id="1", name="greet", arguments={})
+        answer = await session.turn([part])
+        pending = answer.waiting[0].result.pending
+        assert pending is not None
+        assert (pending.kind, pending.prompt) == ("elicitation", "What is your name?")
+        form, words = pending.schema["anyOf"]
+        assert set(form["properties"]) == {"name", "polite"}
+        assert words == {"enum": ["decline", "cancel"]}
+        # What is no answer is asked for again, with the reason.
+        wrong = await session.resume(answer, {"1": {"name": 7}})
+        again = wrong.waiting[0].result.pending
+        assert again is not None
+        assert "is no answer" in again.prompt
+        done = await session.resume(wrong, {"1": {"name": "Ana"}})
+        assert done.answered[0].result.unwrap() == {"result": "Dear Ana"}
+        declined = await session.resume(await session.turn([part]), {"1": "decline"})
+        assert declined.answered[0].result.unwrap() == {"result": "no name: decline"}
+
+
+async def test_in_the_stateless_era_another_process_may_bring_the_answer(address: str) -> None:
+    async with talking(source_over(address, era="2026")) as session:
+        answer = await session.turn([CallPart(id="1", name="greet", arguments={})])
+        state = session.state
+    other = source_over(address, era="2026")
+    await other.connect()
+    gate = Gate([other])
+    restored = gate.restore(state)
+    kept = answer_from_json(answer_to_json(answer))
+    done = await restored.resume(kept, {"1": {"name": "Bo", "polite": False}})
+    assert done.answered[0].result.unwrap() == {"result": "Bo"}
+    await gate.close()
+
+
+async def test_an_old_server_that_no_longer_waits_is_not_answered(address: str) -> None:
+    async with talking(source_over(address, era="2025", hold=0.0)) as session:
+        answer = await session.turn([CallPart(id="1", name="greet", arguments={})])
+        await asyncio.sleep(0)
+        done = await session.resume(answer, {"1": {"name": "Ana"}})
+        result = done.answered[0].result
+        assert result.error is not None
+        assert result.error.code == "tool_failed"
+        assert "no longer waits" in result.text()
+
+
+async def test_a_question_that_may_be_of_two_calls_is_put_to_nobody(address: str) -> None:
+    async with talking(source_over(address, era="2025")) as session:
+        waiting = asyncio.ensure_future(session.call("wait", {}, timeout=10))
+        result = await session.call("greet", {})
+        while result.status is Status.PENDING:  # the other one had not begun
+            result = await session.call("greet", {})
+        assert result.unwrap() == {"result": "no name: cancel"}
+        waiting.cancel()
+        await asyncio.wait({waiting})
+
+
+@pytest.mark.parametrize("era", ["2025", "2026"])
+async def test_a_call_that_is_given_up_ends_at_the_server(
+    era: Era, address: str, shop: Shop
+) -> None:
+    async with talking(source_over(address, era=era)) as session:
+        result = await session.call("wait", {}, timeout=2)
+        assert result.error is not None
+        assert result.error.code == "deadline"
+        assert await asyncio.to_thread(shop.stopped.wait, 10)
+        assert (await session.call("add", {"a": 1, "b": 1})).ok
+
+
+async def test_every_principal_has_credentials_and_a_connection_of_their_own(
+    address: str, shop: Shop
+) -> None:
+    source = source_over(address, secret_headers={"X-Key": "env:KEY_{principal}"})
+    ana, bo, eve = (Principal(id=name) for name in ("ana", "bo", "eve"))
+    await source.connect(ana)
+    gate = Gate([source])
+    for who in (ana, bo, ana):
+        assert (await gate.session(who).call("add", {"a": 1, "b": 1})).ok
+    assert source.health.connections == 2
+    assert {headers.get("x-key") for headers in shop.seen} == {"ana-secret", "bo-secret"}
+    refused = await gate.session(eve).call("add", {"a": 1, "b": 1})
+    assert not refused.ok
+    assert "env:KEY_{principal}" in refused.text()
+    await gate.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "head", "code"),
+    [
+        (401, b"", "tool_failed"),
+        (403, b"", "tool_failed"),
+        (500, b"", "transient"),
+        (503, b"Retry-After: 7\r\n", "transient"),
+    ],
+)
+async def test_a_server_that_answers_with_an_error_does_not_start(
+    status: int, head: bytes, code: str
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 %d No\r\n%bContent-Length: 0\r\n" % (status, head))
+        writer.write(b"Connection: close\r\n\r\n")
+        writer.close()
+
+    listening = await asyncio.start_server(refuse, "127.0.0.1")
+    host, port = listening.sockets[0].getsockname()
+    source = source_over(f"http://{host}:{port}/mcp")
+    async with listening:
+        with pytest.raises(CallError) as caught:
+            await source.connect()
+        assert caught.value.code == code
+        await source.aclose()
+
+
+async def test_an_answer_without_end_is_cut_off() -> None:
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        writer.write(b"Connection: close\r\n\r\n{")
+        try:
+            while True:
+                writer.write(b" " * 65_536)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(pour, "127.0.0.1")
+    host, port = listening.sockets[0].getsockname()
+    source = source_over(f"http://{host}:{port}/mcp", message_bytes=1_000_000)
+    async with listening:
+        with pytest.raises(CallError, match="more than 1000000 bytes"):
+            await source.connect()
+        await source.aclose()
