@@ -13,7 +13,7 @@ from rich.text import Text
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.errors import SettingsError
-from callgate.evals.benchmarks import nested, tau_airline
+from callgate.evals.benchmarks import calls, nested, retrieval, tau_airline
 from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
 from callgate.evals.benchmarks.bfcl import repair
 from callgate.evals.benchmarks.bfcl import score as bfcl
@@ -203,3 +203,65 @@ def score_repair(
             table.add_row(*map(Text, cells))
         Console(soft_wrap=True).print(table)
         typer.echo(f"{told['items']} items: {told['gained']} gained, {told['lost']} lost")
+
+
+Given: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Calls by item and model; the right calls by default.")
+]
+
+
+@scores.command("api-bank", epilog="Example: callgate eval score api-bank --items items.jsonl.gz")
+def score_api_bank(
+    items: Annotated[Path, typer.Option(help="Items with an answer, or dialogues with calls.")],
+    outputs: Given = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score API-Bank by equality of calls; items without an output count as failed."""
+    with reporting(as_json):
+        _tell_calls(calls.score(calls.api_bank(items), outputs), as_json=as_json)
+
+
+@scores.command("seal-tools", epilog="Example: callgate eval score seal-tools --queries q.jsonl.gz")
+def score_seal_tools(
+    queries: Annotated[Path, typer.Option(help="Queries with the calls that answer them.")],
+    outputs: Given = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score Seal-Tools: format, tools and parameters, each by precision, recall and F1."""
+    with reporting(as_json):
+        _tell_calls(calls.score(calls.seal_tools(queries), outputs), as_json=as_json)
+
+
+def _tell_calls(reports: dict[str, calls.Report], *, as_json: bool) -> None:
+    told = calls.told(reports)
+    if as_json:
+        print_json(told)
+        return
+    for model, one in told["models"].items():
+        right = one["accuracy"]["normalised"]
+        typer.echo(
+            f"{model}: {right['right']} of {right['total']} right, {one['missing']} missing, "
+            f"tools F1 {one['tools']['f1']}, parameters F1 {one['parameters']['f1']}"
+        )
+
+
+@scores.command(
+    "retrieval", epilog="Example: callgate eval score retrieval --tools t.gz --queries q.gz"
+)
+def score_retrieval(
+    tools: Annotated[Path, typer.Option(help="The tools, one a line.")],
+    queries: Annotated[Path, typer.Option(help="Requests with the tools they need.")],
+    ranked: Annotated[
+        Path | None, typer.Option(help="Rankings by request; BM25 ranks by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score rankings of tools, as of ToolBench or Seal-Tools, by recall and nDCG."""
+    with reporting(as_json):
+        told = retrieval.score(tools, queries, ranked=ranked)
+        if as_json:
+            print_json(told)
+            return
+        for name, value in told.items():
+            if name != "groups":
+                typer.echo(f"{name}: {value}")
