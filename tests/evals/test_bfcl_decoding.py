@@ -21,12 +21,21 @@ def read(name: str, raw: Any, language: Language = PYTHON, edition: Edition = Ed
     ("name", "raw", "calls"),
     [
         ("native", [{"f": '{"a": 1}'}, {"g": "{}"}], [{"f": {"a": 1}}, {"g": {}}]),
-        ("text", "[f(a=1), m.g(b=[1, (2, 'x')], c={'k': -1.5})]  ",
-         [{"f": {"a": 1}}, {"m.g": {"b": [1, (2, "x")], "c": {"k": -1.5}}}]),
-        ("text", "\n[f(a=x, b=None, c=..., d=2*3.5)]",
-         [{"f": {"a": "x", "b": None, "c": "...", "d": 7.0}}]),
-        ("text", "[f(e=g(), f=h(i=1), j=k[0])]",
-         [{"f": {"e": "g()", "f": {"h": {"i": 1}}, "j": "k[0]"}}]),
+        (
+            "text",
+            "[f(a=1), m.g(b=[1, (2, 'x')], c={'k': -1.5})]  ",
+            [{"f": {"a": 1}}, {"m.g": {"b": [1, (2, "x")], "c": {"k": -1.5}}}],
+        ),
+        (
+            "text",
+            "\n[f(a=x, b=None, c=..., d=2*3.5)]",
+            [{"f": {"a": "x", "b": None, "c": "...", "d": 7.0}}],
+        ),
+        (
+            "text",
+            "[f(e=g(), f=h(i=1), j=k[0])]",
+            [{"f": {"e": "g()", "f": {"h": {"i": 1}}, "j": "k[0]"}}],
+        ),
         ("text", "[f({'a': 1})]", ["f({'a': 1})"]),
         ("text-bracketed", " f(a=1)", [{"f": {"a": 1}}]),
         ("text-joined", "f(a=1,\n  b=2)", [{"f": {"a": 1, "b": 2}}]),
@@ -37,11 +46,14 @@ def read(name: str, raw: Any, language: Language = PYTHON, edition: Edition = Ed
         ("text-unquoted", "[f(a='b c')]", [{"f": {"a": "b c"}}]),
         ("text-semicolons", "f(a=1); g(b=2);", [{"f": {"a": 1}}, {"g": {"b": 2}}]),
         ("text-semicolons", "out_of_domain(user_query='x');", "irrelevant"),
-        ("tool-call-lines", "<tool_call>\n{'name': 'f', 'arguments': {}}\n</tool_call>\nok",
-         [{"f": {}}]),
+        (
+            "tool-call-lines",
+            "<tool_call>\n{'name': 'f', 'arguments': {}}\n</tool_call>\nok",
+            [{"f": {}}],
+        ),
         ("tool-call-lines", "no call", []),
     ],
-)  # fmt: skip
+)
 def test_a_style_is_read_by_the_decoder_of_its_name(name: str, raw: Any, calls: Any) -> None:
     assert read(name, raw) == calls
 
@@ -70,13 +82,15 @@ def test_java_is_read_by_its_grammar(raw: str, calls: Any) -> None:
 @pytest.mark.parametrize(
     ("raw", "calls"),
     [
-        ("[f(a='x', b=[1, 2], c={d: 1}, e=() => 1)]",
-         [{"f": {"a": "x", "b": "[1, 2]", "c": "{d: 1}", "e": "() => 1"}}]),
+        (
+            "[f(a='x', b=[1, 2], c={d: 1}, e=() => 1)]",
+            [{"f": {"a": "x", "b": "[1, 2]", "c": "{d: 1}", "e": "() => 1"}}],
+        ),
         ("[a.f(x, true)]", None),
         ("[f(true, a=1)]", [{"f": {None: "true", "a": "1"}}]),
         ("[1 + 2]", None),
     ],
-)  # fmt: skip
+)
 def test_javascript_is_read_by_its_grammar(raw: str, calls: Any) -> None:
     if raw == "[a.f(x, true)]":
         with pytest.raises(DecodeError, match="twice"):

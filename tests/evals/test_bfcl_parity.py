@@ -43,6 +43,17 @@ def test_every_verdict_of_the_fourth_edition_is_the_official_one(evals: Path) ->
         assert (found.tally.differences, found.unlike) == (0, ())
 
 
+def test_recorded_calls_of_the_fourth_edition_are_read_as_the_leaderboard_reads_them(
+    evals: Path,
+) -> None:
+    found = score(
+        evals / "bfcl_v4_questions.jsonl.gz", evals / "bfcl_v4_verdicts.jsonl.gz", recorded=True
+    )
+    assert set(found.decoders.values()) == {"native"}
+    assert found.tally.compared == 3 * 3_641
+    assert (found.tally.differences, found.tally.examples) == (0, [])
+
+
 @pytest.fixture(scope="module")
 def recorded(evals: Path) -> Scoring:
     """Recorded text and structures, read without a word about any model."""

@@ -33,13 +33,22 @@ DATABASE: dict[str, Any] = {
     "users": {"ann": {"payment_methods": {}, "reservations": ["R"]}},
     "reservations": {
         "R": {
-            "reservation_id": "R", "user_id": "ann", "origin": "JFK", "destination": "SEA",
-            "flight_type": "one_way", "cabin": "economy", "flights": [], "passengers": [{"n": 1}],
-            "payment_history": [], "created_at": "", "total_baggages": 0, "nonfree_baggages": 0,
+            "reservation_id": "R",
+            "user_id": "ann",
+            "origin": "JFK",
+            "destination": "SEA",
+            "flight_type": "one_way",
+            "cabin": "economy",
+            "flights": [],
+            "passengers": [{"n": 1}],
+            "payment_history": [],
+            "created_at": "",
+            "total_baggages": 0,
+            "nonfree_baggages": 0,
             "insurance": "no",
         }
     },
-}  # fmt: skip
+}
 
 CANCEL = ("cancel_reservation", {"reservation_id": "R"})
 

@@ -17,6 +17,7 @@ from callgate.evals.benchmarks import calls, nested, retrieval, tau_airline
 from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
 from callgate.evals.benchmarks.bfcl import repair
 from callgate.evals.benchmarks.bfcl import score as bfcl
+from callgate.evals.files import check_hash
 
 __all__ = ["commands"]
 
@@ -40,6 +41,9 @@ Decoders: TypeAlias = Annotated[
         "--decoder", metavar="[MODEL=]NAME", help="How recorded text is read, for all or one model."
     ),
 ]
+Hash: TypeAlias = Annotated[
+    str | None, typer.Option(help="The SHA-256 that the file of outputs must have.")
+]
 Strict: TypeAlias = Annotated[
     bool, typer.Option(help="Exit with 1 if a verdict is not the official one.")
 ]
@@ -56,16 +60,24 @@ def score_bfcl(
         Path | None, typer.Option(help="Official verdicts that do not stand in the outputs.")
     ] = None,
     decoder: Decoders = None,
+    sha256: Hash = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
     """Score single-turn items of BFCL v1 or v4.
 
-    Outputs are decoded calls with verdicts, or recorded text and native structures.
+    Outputs are decoded calls with verdicts, or recorded text and native structures. With a
+    --decoder, what was recorded beside decoded calls is decoded anew.
     """
     with reporting(as_json):
+        _hold(outputs, sha256)
         found = bfcl.score(
-            questions, outputs, models=models, verdicts=verdicts, decoders=_decoders(decoder)
+            questions,
+            outputs,
+            models=models,
+            verdicts=verdicts,
+            decoders=_decoders(decoder),
+            recorded=bool(decoder),
         )
         _tell(found.to_json(), as_json=as_json)
         ended(Exit.FAILED if strict and found.tally.differences else Exit.OK)
@@ -81,6 +93,7 @@ def score_bfcl_multi_turn(
     environments: Annotated[
         Path, typer.Option(help="The folder of the benchmark's package.")
     ] = Path(".cache/bfcl-eval"),
+    sha256: Hash = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -89,9 +102,15 @@ def score_bfcl_multi_turn(
     Calls change the benchmark's own environments, in a child process and anew for each item.
     """
     with reporting(as_json):
+        _hold(outputs, sha256)
         tally = bfcl_multi_turn.score(questions, outputs, folder=environments)
         _tell(tally.to_json(), as_json=as_json)
         ended(Exit.FAILED if strict and tally.differences else Exit.OK)
+
+
+def _hold(path: Path, sha256: str | None) -> None:
+    if sha256 is not None:
+        check_hash(path, sha256)
 
 
 def _decoders(options: list[str] | None) -> dict[str, str]:
