@@ -1,14 +1,17 @@
 """What models wrote, read as calls: in the styles that have a name, and never evaluated."""
 
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from callgate.errors import MissingDependencyError
 from callgate.evals.arithmetic import calculate
 from callgate.evals.benchmarks.bfcl.decode import DECODERS, DecodeError, decode
 from callgate.evals.benchmarks.bfcl.kinds import Edition, Language
+from callgate.evals.benchmarks.bfcl.syntax import read_python
 
 PYTHON, JAVA, JAVASCRIPT = Language.PYTHON, Language.JAVA, Language.JAVASCRIPT
 
@@ -21,12 +24,21 @@ def read(name: str, raw: Any, language: Language = PYTHON, edition: Edition = Ed
     ("name", "raw", "calls"),
     [
         ("native", [{"f": '{"a": 1}'}, {"g": "{}"}], [{"f": {"a": 1}}, {"g": {}}]),
-        ("text", "[f(a=1), m.g(b=[1, (2, 'x')], c={'k': -1.5})]  ",
-         [{"f": {"a": 1}}, {"m.g": {"b": [1, (2, "x")], "c": {"k": -1.5}}}]),
-        ("text", "\n[f(a=x, b=None, c=..., d=2*3.5)]",
-         [{"f": {"a": "x", "b": None, "c": "...", "d": 7.0}}]),
-        ("text", "[f(e=g(), f=h(i=1), j=k[0])]",
-         [{"f": {"e": "g()", "f": {"h": {"i": 1}}, "j": "k[0]"}}]),
+        (
+            "text",
+            "[f(a=1), m.g(b=[1, (2, 'x')], c={'k': -1.5})]  ",
+            [{"f": {"a": 1}}, {"m.g": {"b": [1, (2, "x")], "c": {"k": -1.5}}}],
+        ),
+        (
+            "text",
+            "\n[f(a=x, b=None, c=..., d=2*3.5)]",
+            [{"f": {"a": "x", "b": None, "c": "...", "d": 7.0}}],
+        ),
+        (
+            "text",
+            "[f(e=g(), f=h(i=1), j=k[0])]",
+            [{"f": {"e": "g()", "f": {"h": {"i": 1}}, "j": "k[0]"}}],
+        ),
         ("text", "[f({'a': 1})]", ["f({'a': 1})"]),
         ("text-bracketed", " f(a=1)", [{"f": {"a": 1}}]),
         ("text-joined", "f(a=1,\n  b=2)", [{"f": {"a": 1, "b": 2}}]),
@@ -37,17 +49,21 @@ def read(name: str, raw: Any, language: Language = PYTHON, edition: Edition = Ed
         ("text-unquoted", "[f(a='b c')]", [{"f": {"a": "b c"}}]),
         ("text-semicolons", "f(a=1); g(b=2);", [{"f": {"a": 1}}, {"g": {"b": 2}}]),
         ("text-semicolons", "out_of_domain(user_query='x');", "irrelevant"),
-        ("tool-call-lines", "<tool_call>\n{'name': 'f', 'arguments': {}}\n</tool_call>\nok",
-         [{"f": {}}]),
+        (
+            "tool-call-lines",
+            "<tool_call>\n{'name': 'f', 'arguments': {}}\n</tool_call>\nok",
+            [{"f": {}}],
+        ),
         ("tool-call-lines", "no call", []),
     ],
-)  # fmt: skip
+)
 def test_a_style_is_read_by_the_decoder_of_its_name(name: str, raw: Any, calls: Any) -> None:
     assert read(name, raw) == calls
 
 
-def test_the_fourth_edition_takes_one_call_without_brackets_and_calls_without_arguments() -> None:
-    assert read("text", " 'f()' ", edition=Edition.V4) == [{"f": {}}]
+def test_the_fourth_edition_frees_the_text_and_takes_calls_without_arguments() -> None:
+    assert read("text", "```\nf()\n```", edition=Edition.V4) == [{"f": {}}]
+    assert read_python(" 'f()' ", Edition.V4) == [{"f": {}}]
     assert read("text", "[f(a=1), g(2)]", edition=Edition.V4) == [{"f": {"a": 1}}, {"g": {}}]
 
 
@@ -70,13 +86,15 @@ def test_java_is_read_by_its_grammar(raw: str, calls: Any) -> None:
 @pytest.mark.parametrize(
     ("raw", "calls"),
     [
-        ("[f(a='x', b=[1, 2], c={d: 1}, e=() => 1)]",
-         [{"f": {"a": "x", "b": "[1, 2]", "c": "{d: 1}", "e": "() => 1"}}]),
+        (
+            "[f(a='x', b=[1, 2], c={d: 1}, e=() => 1)]",
+            [{"f": {"a": "x", "b": "[1, 2]", "c": "{d: 1}", "e": "() => 1"}}],
+        ),
         ("[a.f(x, true)]", None),
         ("[f(true, a=1)]", [{"f": {None: "true", "a": "1"}}]),
         ("[1 + 2]", None),
     ],
-)  # fmt: skip
+)
 def test_javascript_is_read_by_its_grammar(raw: str, calls: Any) -> None:
     if raw == "[a.f(x, true)]":
         with pytest.raises(DecodeError, match="twice"):
@@ -169,3 +187,25 @@ def test_arithmetic_is_done_within_bounds() -> None:
     for text in refused:
         with pytest.raises(ValueError, match=r"."):
             calculate(text)
+
+
+def test_native_numbers_are_read_as_python_reads_them() -> None:
+    long = 10**30
+    (call,) = read("native", [{"f": f'{{"a": {long}, "b": NaN}}'}])
+    assert call["f"]["a"] == long
+    assert call["f"]["b"] != call["f"]["b"]
+
+
+def test_tagged_values_of_java_are_source_text() -> None:
+    raw = "<tool_call>\n{'name': 'f', 'arguments': {'a': 1}}\n</tool_call>"
+    assert read("tool-call-lines", raw, JAVA) == [{"f": {"a": "1"}}]
+    with pytest.raises(DecodeError, match="no object"):
+        read("tool-call-lines", "<tool_call>\n{'name': 'f', 'arguments': 1}", JAVA)
+
+
+def test_without_the_parsers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "callgate.evals.benchmarks.bfcl.source"
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'callgate\[evals\]'"):
+        read("text", "[f(a=1)]", JAVA)
+    assert read("text", "[f(a=1)]") == [{"f": {"a": 1}}]

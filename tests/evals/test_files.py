@@ -25,6 +25,13 @@ def test_empty_lines_say_nothing(tmp_path: Path) -> None:
     assert list(read_lines(tmp_path / "a")) == [{"a": 1}]
 
 
+def test_what_python_writes_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text('{"a": NaN, "b": "\\ud800", "c": 123456789012345678901}\n')
+    (line,) = read_lines(tmp_path / "a")
+    assert line["a"] != line["a"]
+    assert (line["b"], line["c"]) == ("\ud800", 123456789012345678901)
+
+
 def told(call: Callable[[], object]) -> str:
     with pytest.raises(EvaluationDataError) as caught:
         call()

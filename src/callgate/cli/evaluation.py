@@ -14,10 +14,11 @@ from callgate.cli.options import AsJson
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.cli.suites import compare_results, estimate_cases, report_results, run_cases
 from callgate.errors import SettingsError
-from callgate.evals.benchmarks import nested, tau_airline
+from callgate.evals.benchmarks import calls, nested, retrieval, tau_airline
 from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
 from callgate.evals.benchmarks.bfcl import repair
 from callgate.evals.benchmarks.bfcl import score as bfcl
+from callgate.evals.files import check_hash
 
 __all__ = ["commands"]
 
@@ -56,6 +57,9 @@ Decoders: TypeAlias = Annotated[
         "--decoder", metavar="[MODEL=]NAME", help="How recorded text is read, for all or one model."
     ),
 ]
+Hash: TypeAlias = Annotated[
+    str | None, typer.Option(help="The SHA-256 that the file of outputs must have.")
+]
 Strict: TypeAlias = Annotated[
     bool, typer.Option(help="Exit with 1 if a verdict is not the official one.")
 ]
@@ -72,16 +76,24 @@ def score_bfcl(
         Path | None, typer.Option(help="Official verdicts that do not stand in the outputs.")
     ] = None,
     decoder: Decoders = None,
+    sha256: Hash = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
     """Score single-turn items of BFCL v1 or v4.
 
-    Outputs are decoded calls with verdicts, or recorded text and native structures.
+    Outputs are decoded calls with verdicts, or recorded text and native structures. With a
+    --decoder, what was recorded beside decoded calls is decoded anew.
     """
     with reporting(as_json):
+        _hold(outputs, sha256)
         found = bfcl.score(
-            questions, outputs, models=models, verdicts=verdicts, decoders=_decoders(decoder)
+            questions,
+            outputs,
+            models=models,
+            verdicts=verdicts,
+            decoders=_decoders(decoder),
+            recorded=bool(decoder),
         )
         _tell(found.to_json(), as_json=as_json)
         ended(Exit.FAILED if strict and found.tally.differences else Exit.OK)
@@ -97,6 +109,7 @@ def score_bfcl_multi_turn(
     environments: Annotated[
         Path, typer.Option(help="The folder of the benchmark's package.")
     ] = Path(".cache/bfcl-eval"),
+    sha256: Hash = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -105,9 +118,15 @@ def score_bfcl_multi_turn(
     Calls change the benchmark's own environments, in a child process and anew for each item.
     """
     with reporting(as_json):
+        _hold(outputs, sha256)
         tally = bfcl_multi_turn.score(questions, outputs, folder=environments)
         _tell(tally.to_json(), as_json=as_json)
         ended(Exit.FAILED if strict and tally.differences else Exit.OK)
+
+
+def _hold(path: Path, sha256: str | None) -> None:
+    if sha256 is not None:
+        check_hash(path, sha256)
 
 
 def _decoders(options: list[str] | None) -> dict[str, str]:
@@ -219,3 +238,65 @@ def score_repair(
             table.add_row(*map(Text, cells))
         Console(soft_wrap=True).print(table)
         typer.echo(f"{told['items']} items: {told['gained']} gained, {told['lost']} lost")
+
+
+Given: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Calls by item and model; the right calls by default.")
+]
+
+
+@scores.command("api-bank", epilog="Example: callgate eval score api-bank --items items.jsonl.gz")
+def score_api_bank(
+    items: Annotated[Path, typer.Option(help="Items with an answer, or dialogues with calls.")],
+    outputs: Given = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score API-Bank by equality of calls; items without an output count as failed."""
+    with reporting(as_json):
+        _tell_calls(calls.score(calls.api_bank(items), outputs), as_json=as_json)
+
+
+@scores.command("seal-tools", epilog="Example: callgate eval score seal-tools --queries q.jsonl.gz")
+def score_seal_tools(
+    queries: Annotated[Path, typer.Option(help="Queries with the calls that answer them.")],
+    outputs: Given = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score Seal-Tools: format, tools and parameters, each by precision, recall and F1."""
+    with reporting(as_json):
+        _tell_calls(calls.score(calls.seal_tools(queries), outputs), as_json=as_json)
+
+
+def _tell_calls(reports: dict[str, calls.Report], *, as_json: bool) -> None:
+    told = calls.told(reports)
+    if as_json:
+        print_json(told)
+        return
+    for model, one in told["models"].items():
+        right = one["accuracy"]["normalised"]
+        typer.echo(
+            f"{model}: {right['right']} of {right['total']} right, {one['missing']} missing, "
+            f"tools F1 {one['tools']['f1']}, parameters F1 {one['parameters']['f1']}"
+        )
+
+
+@scores.command(
+    "retrieval", epilog="Example: callgate eval score retrieval --tools t.gz --queries q.gz"
+)
+def score_retrieval(
+    tools: Annotated[Path, typer.Option(help="The tools, one a line.")],
+    queries: Annotated[Path, typer.Option(help="Requests with the tools they need.")],
+    ranked: Annotated[
+        Path | None, typer.Option(help="Rankings by request; BM25 ranks by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score rankings of tools, as of ToolBench or Seal-Tools, by recall and nDCG."""
+    with reporting(as_json):
+        told = retrieval.score(tools, queries, ranked=ranked)
+        if as_json:
+            print_json(told)
+            return
+        for name, value in told.items():
+            if name != "groups":
+                typer.echo(f"{name}: {value}")

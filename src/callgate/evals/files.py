@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,7 @@ from callgate.schema.values import is_object
 __all__ = ["check_hash", "read_json", "read_lines"]
 
 _MAGIC = b"\x1f\x8b"
+_LONG_NUMBER = re.compile(rb"\d{19}")
 _PIECE = 1 << 20
 _LONGEST = 256 * 1024 * 1024
 """Bytes that one line may have: a damaged file must not fill the memory."""
@@ -35,8 +38,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            value = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
+            value = _parsed(line)
+        except (ValueError, RecursionError) as error:
             raise EvaluationDataError(f"{path.name}:{number}: not JSON: {error}") from error
         if not is_object(value):
             raise EvaluationDataError(f"{path.name}:{number}: expected a JSON object")
@@ -51,8 +54,8 @@ def read_json(path: Path) -> Any:
     """
     text = b"".join(_lines(path))
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        return _parsed(text)
+    except (ValueError, RecursionError) as error:
         raise EvaluationDataError(f"{path.name}: not JSON: {error}") from error
 
 
@@ -78,6 +81,16 @@ def check_hash(path: Path, sha256: str) -> None:
             f"{path.name}: its SHA-256 is {digest.hexdigest()}, expected {sha256}. Get the file "
             "again, or pin the hash of the one you mean."
         )
+
+
+def _parsed(text: bytes) -> Any:
+    """Read JSON as Python writes it: with NaN, lone surrogates, whole numbers of any length."""
+    if not _LONG_NUMBER.search(text):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass
+    return json.loads(text)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -6,13 +6,12 @@ model; here each is a decoder with a name, and which one is used is a setting.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeAlias
-
-import orjson
 
 from callgate.errors import MissingDependencyError
 from callgate.evals.benchmarks.bfcl.kinds import Edition, Language
@@ -62,8 +61,9 @@ def _loads(text: Any) -> Any:
     if not isinstance(text, str):
         raise DecodeError("the arguments of a call are not JSON text")
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        # Python's own reader takes NaN and whole numbers of any length, as the leaderboard does.
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise DecodeError(f"the arguments of a call are not JSON: {error}") from error
 
 
@@ -82,10 +82,8 @@ def _text(prepare: Callable[[str], str], raw: Any, language: Language, edition: 
     text = prepare(raw)
     if language is Language.PYTHON:
         return read_python(text, edition)
-    if edition is Edition.V1 or text.startswith("["):
-        # The brackets go by position, whatever stands there.
-        text = text[1:-1]
-    return _source(text, language)
+    # The brackets go by position, whatever stands there.
+    return _source(text[1:-1], language)
 
 
 def _source(text: str, language: Language) -> Any:
@@ -101,6 +99,16 @@ def _source(text: str, language: Language) -> Any:
 def _bracketed(text: str) -> str:
     opened = text if text.startswith("[") else f"[{text}"
     return opened if opened.endswith("]") else f"{opened}]"
+
+
+def _plain(raw: Any, language: Language, edition: Edition) -> Any:
+    """Read the standard text: as it is, or in the fourth edition freed from what is around it."""
+    prepare = str if edition is Edition.V1 else _freed
+    return _text(prepare, raw, language, edition)
+
+
+def _freed(text: str) -> str:
+    return _bracketed(text.strip("`\n "))
 
 
 def _standard(text: str) -> str:
@@ -174,7 +182,7 @@ def _tagged_call(value: Any, language: Language) -> dict[str, Any]:
 DECODERS: Mapping[str, Decoder] = MappingProxyType(
     {
         NATIVE: _native,
-        TEXT: partial(_text, str),
+        TEXT: _plain,
         "text-bracketed": partial(_text, _standard),
         "text-joined": partial(_text, _joined),
         "text-unescaped": partial(_text, _unescaped),

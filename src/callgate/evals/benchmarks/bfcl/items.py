@@ -120,8 +120,12 @@ def read_items(path: Path) -> dict[Key, Item]:
     return {_key(line, path): _item(line, path) for line in read_lines(path)}
 
 
-def read_outputs(path: Path) -> Iterator[tuple[Key, dict[str, Output]]]:
+def read_outputs(path: Path, *, recorded: bool = False) -> Iterator[tuple[Key, dict[str, Output]]]:
     """Yield the outputs of every item by model: recorded ones, or decoded ones with verdicts.
+
+    Args:
+        path: The file.
+        recorded: Whether decoded calls are put aside where the recorded output stands beside them.
 
     Raises:
         EvaluationDataError: The file cannot be read or is not of its form.
@@ -131,7 +135,7 @@ def read_outputs(path: Path) -> Iterator[tuple[Key, dict[str, Output]]]:
         outputs = line.get("outputs")
         if not is_object(outputs):
             raise EvaluationDataError(f"{path.name}: item {key[1]!r} has no object `outputs`")
-        yield key, {model: _output(came) for model, came in outputs.items()}
+        yield key, {model: _output(came, recorded=recorded) for model, came in outputs.items()}
 
 
 def _key(line: Mapping[str, Any], path: Path) -> Key:
@@ -159,9 +163,11 @@ def _item(line: Mapping[str, Any], path: Path) -> Item:
     return Item(functions=functions, answers=pairs, edition=edition)
 
 
-def _output(came: Any) -> Output:
+def _output(came: Any, *, recorded: bool) -> Output:
     if not _is_verdict(came):
         return Output(raw=came)
+    if recorded and len(came) > 3:
+        return Output(raw=came[3], verdict=bool(came[0]), error=came[1])
     failed = came[2] == _DECODE_ERROR
     return Output(
         decoded=None if failed else _restored(came[2]),

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,8 @@ from callgate.schema.values import is_array, is_object
 __all__ = ["Child", "score"]
 
 _MODULE = "callgate.evals.benchmarks.bfcl.environments"
+_PATIENCE = 5.0
+"""Seconds that the process gets to end by itself."""
 HOW = "pip install --no-deps --target FOLDER bfcl-eval==2026.3.23"
 """How a folder of environments is made."""
 
@@ -40,20 +42,28 @@ class Child:
             EvaluationDataError: The process ended, or the item's environments cannot be made.
         """
         requests, answers = self._process.stdin, self._process.stdout
-        if requests is None or answers is None:
-            raise EvaluationDataError("the process of the environments has no pipes")
-        try:
-            requests.write(json.dumps(item) + "\n")
-            requests.flush()
-            line = answers.readline()
-        except OSError:
-            line = ""
+        line = ""
+        if requests is not None and answers is not None:
+            with suppress(OSError):
+                requests.write(json.dumps(item) + "\n")
+                requests.flush()
+                line = answers.readline()
         if not line:
             raise EvaluationDataError("the process of the environments ended before its answer")
         answer = json.loads(line)
         if "failed" in answer:
             raise EvaluationDataError(f"the environments cannot be made: {answer['failed']}")
         return answer["error"]
+
+    def end(self) -> None:
+        """Let the process end, or end it."""
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
 
 
 @contextmanager
@@ -77,10 +87,11 @@ def environments(folder: Path) -> Generator[Child]:
         text=True,
         encoding="utf-8",
     ) as process:
+        child = Child(process)
         try:
-            yield Child(process)
+            yield child
         finally:
-            process.kill()
+            child.end()
 
 
 def score(questions: Path, outputs: Path, *, folder: Path) -> Tally:

@@ -84,6 +84,7 @@ def score(
     models: Path | None = None,
     verdicts: Path | None = None,
     decoders: Mapping[str, str] | None = None,
+    recorded: bool = False,
 ) -> Scoring:
     """Judge every output; outputs are read one item at a time.
 
@@ -96,16 +97,18 @@ def score(
         decoders: Names of decoders for recorded text by model, `*` for every other model; by
             default those of the settings, else `native` for models that answer in structures
             and `text` for others.
+        recorded: Whether recorded outputs are decoded anew where decoded ones stand beside them.
 
     Raises:
         EvaluationDataError: A file is absent, damaged or not of its form.
         SettingsError: There is no decoder of that name.
     """
     settings = read_settings(models or outputs.parent / DEFAULT_SETTINGS)
-    chosen = choose_decoders(outputs, {**settings.decoders, **(decoders or {})})
+    named = {**settings.decoders, **(decoders or {})}
+    chosen = choose_decoders(outputs, named, recorded=recorded)
     official = _official(verdicts) if verdicts else None
     tally = Tally()
-    for one in judged(read_items(questions), outputs, settings, chosen):
+    for one in judged(read_items(questions), outputs, settings, chosen, recorded=recorded):
         _count(one, tally)
         _compare(one, one.output if official is None else official(one.key, one.model), tally)
     compared, unlike = _sums(tally, settings)
@@ -113,7 +116,12 @@ def score(
 
 
 def judged(
-    items: Mapping[Key, Item], outputs: Path, settings: Settings, decoders: Mapping[str, str]
+    items: Mapping[Key, Item],
+    outputs: Path,
+    settings: Settings,
+    decoders: Mapping[str, str],
+    *,
+    recorded: bool = False,
 ) -> Iterator[Judged]:
     """Yield a verdict for every output of a file.
 
@@ -122,11 +130,12 @@ def judged(
         outputs: The file.
         settings: The official settings per model.
         decoders: The decoder of every model whose outputs are not decoded.
+        recorded: As in `score`.
 
     Raises:
         EvaluationDataError: An item is not among the questions or not of the official form.
     """
-    for key, by_model in read_outputs(outputs):
+    for key, by_model in read_outputs(outputs, recorded=recorded):
         item = items.get(key)
         if item is None:
             raise EvaluationDataError(f"{outputs.name}: the questions hold no item {key[1]!r}")
@@ -191,19 +200,22 @@ def _relevance(category: str, edition: Edition, *, called: bool) -> str | None:
 # ------------------------------------------------------------------ decoding
 
 
-def choose_decoders(path: Path, named: Mapping[str, str]) -> dict[str, str]:
+def choose_decoders(
+    path: Path, named: Mapping[str, str], *, recorded: bool = False
+) -> dict[str, str]:
     """Choose a decoder for every model with outputs that are not decoded, from one look at them.
 
     Args:
         path: The outputs.
         named: Names by model, `*` for every model that is not named.
+        recorded: As in `score`.
 
     Raises:
         EvaluationDataError: The file cannot be read or is not of its form.
         SettingsError: There is no decoder of a name.
     """
     structured: dict[str, bool] = {}
-    outputs = read_outputs(path)
+    outputs = read_outputs(path, recorded=recorded)
     first = next(outputs, None)
     if first is None or all(output.is_decoded for output in first[1].values()):
         return {}

@@ -1,0 +1,146 @@
+"""One attempt, judged from every side: outcome, calls, state, answer, safety, efficiency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from callgate.evals.cases import Attempt, Expectation
+from callgate.evals.scorers.parameters import Strength, same
+from callgate.evals.scorers.sequence import Match, match
+from callgate.evals.tally import Outcome
+
+__all__ = ["Score", "score_attempt"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What an attempt is worth; sides that the expectation does not speak of are None.
+
+    Attributes:
+        outcome: Called, abstained or unparsable.
+        success: Whether everything that is expected holds, and the attempt came to an end.
+        partial: Between 0 and 1, the mean of the sides that are spoken of.
+        match: How the calls meet the expected ones.
+        state: Whether the state that was left is the right one.
+        answer: The share of texts that the answer holds.
+        violations: Calls of forbidden tools.
+        denied: Calls that policy refused.
+        approvals: Calls that waited for a person.
+        efficiency: Calls made for each call expected, turns, tokens, cost and seconds.
+    """
+
+    outcome: Outcome
+    success: bool
+    partial: float
+    match: Match | None
+    state: bool | None
+    answer: float | None
+    violations: int
+    denied: int
+    approvals: int
+    efficiency: Mapping[str, float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return {
+            "outcome": self.outcome.value,
+            "success": self.success,
+            "partial": round(self.partial, 6),
+            "match": self.match.to_json() if self.match else None,
+            "state": self.state,
+            "answer": self.answer,
+            "violations": self.violations,
+            "denied": self.denied,
+            "approvals": self.approvals,
+            "efficiency": dict(self.efficiency),
+        }
+
+
+def score_attempt(
+    expectation: Expectation, attempt: Attempt, strength: Strength = Strength.NORMALISED
+) -> Score:
+    """Judge one attempt.
+
+    An output that cannot be read is no abstention: where nothing should have been called it
+    fails, unlike in the leaderboards that take it for one.
+
+    Args:
+        expectation: What is right.
+        attempt: What was done.
+        strength: How alike arguments have to be.
+    """
+    outcome = _outcome(attempt)
+    calls = expectation.calls
+    found = match(calls, attempt.calls, strength) if calls or expectation.abstain else None
+    state = _state(expectation, attempt)
+    answer = _answer(expectation, attempt)
+    violations = sum(call.name in expectation.forbidden for call in attempt.calls)
+    sides = _sides(expectation, outcome, found, state, answer)
+    whole = all(side == 1.0 for side in sides) and (
+        found is None or (found.optimal and found.ordered)
+    )
+    return Score(
+        outcome=outcome,
+        success=attempt.finished and whole and not violations,
+        partial=sum(sides) / len(sides) if sides and attempt.finished and not violations else 0.0,
+        match=found,
+        state=state,
+        answer=answer,
+        violations=violations,
+        denied=attempt.denied,
+        approvals=attempt.approvals,
+        efficiency={
+            "calls_per_expected": len(attempt.calls) / len(calls) if calls else None,
+            "calls": float(len(attempt.calls)),
+            "turns": float(attempt.turns),
+            "tokens": float(attempt.tokens),
+            "cost": attempt.cost,
+            "seconds": attempt.seconds,
+        },
+    )
+
+
+def _outcome(attempt: Attempt) -> Outcome:
+    if attempt.calls:
+        return Outcome.CALLED
+    return Outcome.UNPARSABLE if attempt.unparsable else Outcome.ABSTAINED
+
+
+def _sides(
+    expectation: Expectation,
+    outcome: Outcome,
+    found: Match | None,
+    state: bool | None,
+    answer: float | None,
+) -> list[float]:
+    sides: list[float] = []
+    if expectation.calls and found is not None:
+        sides.append(found.partial)
+    elif expectation.abstain:
+        sides.append(float(outcome is Outcome.ABSTAINED))
+    if state is not None:
+        sides.append(float(state))
+    return sides if answer is None else [*sides, answer]
+
+
+def _state(expectation: Expectation, attempt: Attempt) -> bool | None:
+    if expectation.state is None:
+        return None
+    left = attempt.state or {}
+    return all(
+        name in left and same(value, left[name], Strength.TYPED)
+        for name, value in expectation.state.items()
+    )
+
+
+def _answer(expectation: Expectation, attempt: Attempt) -> float | None:
+    if not expectation.answer:
+        return None
+    said = _plain(attempt.answer or "")
+    return sum(_plain(text) in said for text in expectation.answer) / len(expectation.answer)
+
+
+def _plain(text: str) -> str:
+    return text.casefold().replace(",", "")
