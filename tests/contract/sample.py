@@ -68,10 +68,11 @@ def main() -> None:
     seed, each = (*given, *(SEED, EACH)[len(given) :])
     data = Path(os.environ["CALLGATE_DATA"])
     sample = drawn(findings(data), seed, each)
-    print(f"seed {seed}, {each} of every rule: {len(sample)} findings")
+    lines = [f"seed {seed}, {each} of every rule: {len(sample)} findings"]
     for name, finding in sample:
-        print(finding.id, finding.rule, name, finding.tool, finding.path, sep=" | ")
-        print("   ", finding.words, "::", finding.evidence, "::", finding.fix)
+        lines.append(" | ".join((finding.id, finding.rule, name, finding.tool, finding.path)))
+        lines.append(f"    {finding.words} :: {finding.evidence} :: {finding.fix}")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
