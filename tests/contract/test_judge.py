@@ -36,8 +36,6 @@ def test_rules_are_switched_on_off_and_weighed():
         tool(inputSchema={"type": "object", "properties": {"a": {"enum": [1]}}}),
         enable=("optional-ambiguous",),
     )
-    (one, _) = findings(BAD, severity={"name-not-portable": "error"})
-    assert (one.rule, one.severity) == ("description-missing", Severity.ERROR)
     assert {f.severity for f in findings(BAD, severity={"name-not-portable": "error"})} == {
         Severity.ERROR
     }

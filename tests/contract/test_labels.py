@@ -1,12 +1,14 @@
 """What a person said of real findings: the rules that run are seldom wrong, and the docs say so."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
-from callgate.contract.lint import RULES, Choice, Finding
+from callgate.contract.lint import RULES, Choice, Finding, judge
+from callgate.release.read import read
 from tests.conftest import ROOT
 from tests.contract import sample
 from tests.contract.cases import GOOD, findings
@@ -51,12 +53,22 @@ def test_the_docs_give_the_rate():
 
 
 def test_the_labelled_findings_are_still_made(data_dir: Path):
-    found = {(f.id, source) for source, f in sample.findings(data_dir, Choice(enable=("all",)))}
-    gone = [
-        label
-        for label in LABELS
-        if label["source"] in sample.FILES and (label["id"], label["source"]) not in found
-    ]
+    alone = tuple(r.id for r in RULES if r.each is not None or r.id.startswith("wire-"))
+    together = tuple({label["rule"] for label in LABELS} - {*alone})
+    gone: list[str] = []
+    for source in sample.FILES:
+        labels = {label["id"]: label for label in LABELS if label["source"] == source}
+        listing = read(source, data_dir / "evals")
+        names = {label["tool"] for label in labels.values()}
+        named = tuple(entry for entry in listing.entries if entry.tool.name in names)
+        found = {
+            finding.id
+            for some, rules in ((replace(listing, entries=named), alone), (listing, together))
+            for finding in judge(some, Choice(only=rules)).findings
+        }
+        gone += [
+            f"{label['rule']} of {label['tool']}" for id, label in labels.items() if id not in found
+        ]
     assert gone == []
 
 
@@ -91,3 +103,12 @@ def test_the_sample_is_printed_with_its_seed(
 
 def _tool() -> dict[str, object]:
     return {"name": "x", "inputSchema": {"type": "object"}}
+
+
+def test_the_docs_hold_the_table_of_rules():
+    page = (ROOT / "docs/lint.md").read_text().splitlines()
+    known = rates()
+    for rule in RULES:
+        read = "{}, {}".format(*known[rule.id]) if rule.id in known else "-"
+        runs = "yes" if rule.on else "no"
+        assert f"| `{rule.id}` | {rule.severity} | {runs} | {read} | {rule.reason} |" in page

@@ -28,23 +28,83 @@ def test_a_tool_in_order_has_no_finding_at_all():
 @pytest.mark.parametrize(
     ("rule", "tools"),
     [
-        ("type-contradicts-prose", [with_parameter("q", {"type": "string", "description": "A boolean expression."})]),
-        ("type-contradicts-prose", [with_parameter("digits", {"type": "integer", "description": "The decimal places."})]),
-        ("string-should-be-enum", [with_parameter("m", {"type": "string", "description": "One of 'a', 'b', for example."})]),
-        ("string-should-be-enum", [with_parameter("m", {"type": "string", "enum": ["a", "b"], "description": "One of 'a' or 'b'."})]),
-        ("default-contradicts-prose", [with_parameter("w", {"type": "integer", "description": "Default is 10 minutes.", "default": 600})]),
-        ("required-contradicts-prose", [with_parameter("p", {"type": "string", "description": "Required names of the fields."}, required=False)]),
-        ("bounds-only-in-prose", [with_parameter("ttl", {"type": "integer", "description": "Max: 1 week"})]),
+        (
+            "type-contradicts-prose",
+            [with_parameter("q", {"type": "string", "description": "A boolean expression."})],
+        ),
+        (
+            "type-contradicts-prose",
+            [with_parameter("digits", {"type": "integer", "description": "The decimal places."})],
+        ),
+        (
+            "string-should-be-enum",
+            [
+                with_parameter(
+                    "m", {"type": "string", "description": "One of 'a', 'b', for example."}
+                )
+            ],
+        ),
+        (
+            "string-should-be-enum",
+            [
+                with_parameter(
+                    "m", {"type": "string", "enum": ["a", "b"], "description": "One of 'a' or 'b'."}
+                )
+            ],
+        ),
+        (
+            "default-contradicts-prose",
+            [
+                with_parameter(
+                    "w",
+                    {"type": "integer", "description": "Default is 10 minutes.", "default": 600},
+                )
+            ],
+        ),
+        (
+            "required-contradicts-prose",
+            [
+                with_parameter(
+                    "p",
+                    {"type": "string", "description": "Required names of the fields."},
+                    required=False,
+                )
+            ],
+        ),
+        (
+            "bounds-only-in-prose",
+            [with_parameter("ttl", {"type": "integer", "description": "Max: 1 week"})],
+        ),
         ("confusable-letters", [tool(description="The constant \u03b5K of the field.")]),
-        ("description-unfinished", [with_parameter("html", {"type": "string", "description": "HTML, such as <p>."})]),
+        (
+            "description-unfinished",
+            [with_parameter("html", {"type": "string", "description": "HTML, such as <p>."})],
+        ),
         ("effect-contradicts-name", [tool(name="schedule"), tool(name="post_code_of_town")]),
         ("secret-in-definition", [tool(description="Give sk-your-key-here-0123456789abcdef.")]),
-        ("parameter-name-vague", [{**GOOD, "inputSchema": {"type": "object", "properties": {"x": {"type": "number"}, "y": {"type": "number"}}}}]),
-        ("size-unbounded", [with_parameter("limit", {"type": "integer", "description": "Where the series ends."})]),
+        (
+            "parameter-name-vague",
+            [
+                {
+                    **GOOD,
+                    "inputSchema": {
+                        "type": "object",
+                        "properties": {"x": {"type": "number"}, "y": {"type": "number"}},
+                    },
+                }
+            ],
+        ),
+        (
+            "size-unbounded",
+            [with_parameter("limit", {"type": "integer", "description": "Where the series ends."})],
+        ),
         ("unit-missing", [with_parameter("duration_seconds", {"type": "integer"})]),
-        ("unit-missing", [with_parameter("duration", {"type": "integer", "description": "In minutes."})]),
+        (
+            "unit-missing",
+            [with_parameter("duration", {"type": "integer", "description": "In minutes."})],
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_rule_keeps_quiet_where_it_was_once_wrong(rule: str, tools: list[dict[str, object]]):
     assert findings(*tools, only=rule) == []
 
