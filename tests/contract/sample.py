@@ -1,8 +1,8 @@
 """Draws findings to be read by a person: `python -m tests.contract.sample [SEED] [EACH]`.
 
 It lints the real tools of the evaluation data, and the MCP servers whose tools stand in a folder of
-JSON files (`CALLGATE_SERVERS`), and prints EACH findings of every rule, drawn by SEED. What a person
-says of them is kept in `tests/contract/labels/`.
+JSON files (`CALLGATE_SERVERS`), and prints EACH findings of every rule, drawn by SEED.
+What a person says of them is kept in `tests/contract/labels/`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from callgate.contract.lint import Choice, Finding, judge
 from callgate.release.read import read
 
-SEED = 14
+SEED = 2026
 EACH = 3
 FILES = (
     "agentdojo_tools.jsonl.gz",
@@ -68,10 +68,11 @@ def main() -> None:
     seed, each = (*given, *(SEED, EACH)[len(given) :])
     data = Path(os.environ["CALLGATE_DATA"])
     sample = drawn(findings(data), seed, each)
-    print(f"seed {seed}, {each} of every rule: {len(sample)} findings")
+    lines = [f"seed {seed}, {each} of every rule: {len(sample)} findings"]
     for name, finding in sample:
-        print(finding.id, finding.rule, name, finding.tool, finding.path, sep=" | ")
-        print("   ", finding.words, "::", finding.evidence, "::", finding.fix)
+        lines.append(" | ".join((finding.id, finding.rule, name, finding.tool, finding.path)))
+        lines.append(f"    {finding.words} :: {finding.evidence} :: {finding.fix}")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ from typing import TypeAlias
 
 __all__ = ["Pair", "similar_pairs"]
 
+_BEFORE = 50
+"""Texts that are thought to have been seen before: of two texts alone no word is rare."""
+
 Vector: TypeAlias = list[tuple[str, float]]
 
 
@@ -68,7 +71,8 @@ def _vectors(texts: Sequence[Mapping[str, float]]) -> tuple[list[Vector], dict[s
     most: dict[str, float] = defaultdict(float)
     for text in texts:
         weighed = {
-            term: weight * math.log(1 + count / frequency[term]) for term, weight in text.items()
+            term: weight * math.log(1 + (count + _BEFORE) / (frequency[term] + _BEFORE / 10))
+            for term, weight in text.items()
         }
         length = math.sqrt(sum(weight * weight for weight in weighed.values())) or 1.0
         vector = sorted(

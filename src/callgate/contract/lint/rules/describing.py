@@ -24,6 +24,7 @@ _PLACEHOLDER = re.compile(
     r"\s*$|\{\{[^}]*\}\}|<(?:p|br|div)\s*/?>",
     re.IGNORECASE,
 )
+_ABOUT_MARKUP = re.compile(r"html|markup|\btags?\b|template", re.IGNORECASE)
 _WHEN = re.compile(
     r"\b(?:when(?:ever)?|if you|use (?:this|it|to|for)|used (?:to|for|when)|useful|before|after|"
     r"call this|in order to|to (?:find|check|get|see)|for (?:when|cases|use))\b",
@@ -37,13 +38,13 @@ _LONGEST = 1_024
 
 _QUANTITIES = frozenset(
     said(
-        "acceleration altitude area bandwidth capacity charge delay density depth distance "
-        "duration elevation energy force frequency height interval latency mass power "
+        "acceleration altitude area bandwidth capacity delay density distance "
+        "duration elevation energy force interval latency mass power "
         "pressure radius resistance speed temperature temp thickness timeout velocity voltage "
-        "volume wavelength weight width"
+        "wavelength weight"
     )
 )
-_GEOMETRY = frozenset(said("altitude area depth distance height radius volume width"))
+_GEOMETRY = frozenset(said("altitude area depth distance radius"))
 _NO_QUANTITY = frozenset(said("key max maximum min minimum password string text token word"))
 _PURE = re.compile(
     r"\b(?:circle|cone|cube|cuboid|cylinder|geometr\w+|hypotenuse|math\w*|password|perimeter|"
@@ -62,7 +63,10 @@ _UNITS = re.compile(
     r"tokens|items|lines|pages|steps|coulombs?|farads?|tesla|moles?|rpm|knots?)\b|[%°/²³]|\bm\d",
     re.IGNORECASE,
 )
-_SCALE = re.compile(rf"{_UNITS.pattern}|\b0\D{{1,8}}(?:1|10|100)\b", re.IGNORECASE)
+_SCALE = re.compile(
+    rf"{_UNITS.pattern}|\b0\D{{1,8}}(?:1|10|100)\b|\bnumber of\b|\bnights?\b|\branging from\b",
+    re.IGNORECASE,
+)
 """A unit, or a scale that ends at 1, 10 or 100."""
 
 _UNIT_SAID = frozenset(
@@ -78,7 +82,7 @@ _DATES = frozenset(said("date day datetime timestamp time birthday birthdate dob
 _FORMATTED = re.compile(
     r"\b(?:formats?|formatted|iso|rfc|utc|epoch|unix|y{2,4}|m{2}|d{2}|hh|e\.?g|example|such as|"
     r"like|timestamp|24-hour|am/pm|a\.m|today|tomorrow|relative|natural language)\b|\d|%[YmdHM]|"
-    r"yyyy|YYYY",
+    r"yyyy|['\"]\w+['\"]",
     re.IGNORECASE,
 )
 _LANGUAGES = re.compile(
@@ -121,7 +125,8 @@ def _forms(word: str) -> tuple[str, ...]:
 
 def _placeholder(subject: Subject) -> Iterator[Hit]:
     for path, text in subject.texts:
-        if seen := has(_PLACEHOLDER, text):
+        # A text about markup may show some.
+        if (seen := has(_PLACEHOLDER, text)) and not _ABOUT_MARKUP.search(path + text):
             yield Hit(
                 subject=subject,
                 path=path,
@@ -362,6 +367,7 @@ RULES = (
         reason="Seconds or milliseconds, metres or miles: a model guesses, and nothing fails.",
         fix="Write the unit into the name or the description.",
         each=_unit,
+        on=False,
     ),
     Rule(
         id="format-missing",

@@ -18,7 +18,7 @@ _SAFE_PARAMETER = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]{0,63}")
 _EMPTY_WORDS = frozenset(
     said(
         "api call data do endpoint exec execute foo bar func function get handle handler "
-        "helper invoke item main method new object operation perform post process request run "
+        "helper invoke item main method new object operation perform process request run "
         "send set submit test tool util value"
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from callgate.contract.lint.finding import Severity
 from callgate.contract.lint.rule import Hit, Rule
@@ -24,6 +25,22 @@ _STOP = frozenset(
         "method provided based specified e g such"
     )
 )
+_SAME = MappingProxyType(
+    {
+        word: words[0]
+        for words in (
+            ("search", "find", "query", "lookup"),
+            ("get", "fetch", "retrieve", "read", "show", "view"),
+            ("create", "add", "make", "insert"),
+            ("update", "modify", "edit", "change"),
+            ("delete", "remove", "erase"),
+            ("document", "doc"),
+        )
+        for word in words
+    }
+)
+"""Words that tools use for one another."""
+
 _SHOWN = 6
 """Words that tell two tools apart, at most."""
 
@@ -46,8 +63,10 @@ def _terms(subject: Subject) -> dict[str, float]:
 
 def _stem(word: str) -> str:
     if len(word) > 4 and word.endswith("ies"):
-        return f"{word[:-3]}y"
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+        word = f"{word[:-3]}y"
+    elif len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        word = word[:-1]
+    return _SAME.get(word, word)
 
 
 def _confusable(subjects: Sequence[Subject]) -> Iterator[Hit]:

@@ -38,8 +38,8 @@ _CLAIMS: tuple[tuple[frozenset[str], re.Pattern[str]], ...] = (
     (
         frozenset({"integer"}),
         re.compile(
-            _OPENS
-            + r"(?:float|floating[- ]point|decimal|fraction)\b(?!\s+(?:precision|places?|digits?))"
+            _OPENS + r"(?:float|floating[- ]point|decimal|fraction)\b"
+            r"(?!\s+(?:precision|places?|digits?))"
             r"|\b(?:e\.g\.?|for example|such as|example:?)[,:]?\s+[`'\"]?-?\d+\.\d+\b(?![.\d])"
             r"|\bbetween 0(?:\.0)? and 1(?:\.0)?\b(?!\d)|\bfrom 0\.0 to\b",
             re.IGNORECASE,
@@ -94,7 +94,7 @@ _BETWEEN = re.compile(
 )
 _MOST = re.compile(
     r"\b(?:max(?:imum)?(?: (?:value|is|of|allowed|:))*:?|at most|up to|no more than)\s+(\d+)\b"
-    r"(?![.:/-]\d)",
+    r"(?![.:/-]\d)(?!\s*(?:sec|min|hour|day|week|month|year))",
     re.IGNORECASE,
 )
 _OPTIONAL = re.compile(r"^\W*optional\b|\(\s*optional\s*\)|\[optional\]|[.,;]\s*optional\W*$", re.I)
@@ -106,7 +106,7 @@ _REQUIRED = re.compile(
 _DEFAULT = re.compile(
     r"(?<!['\"`])\bdefaults?(?:\s+(?:value|is|to|as|of|set|will be))*\s*[:=]?\s*"
     r"(?:['\"`]([^'\"`\n]{1,40})['\"`]|(true|false|null|none|-?\d+(?:\.\d+)?)(?![\w.]*\w)"
-    r"(?!\s*(?:%|[kmg]?b\b|percent|ms|milli|sec|min|hour|day|week|month|year)))",
+    r"(?!\||\s*(?:%|[kmg]?b\b|percent|ms|milli|sec|min|hour|day|week|month|year)))",
     re.IGNORECASE,
 )
 
