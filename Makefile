@@ -134,6 +134,11 @@ mcp-gold: $(VENV)/.dev-stamp mcp-servers  ## 692 recorded calls through MCP and 
 bench: $(VENV)/.dev-stamp  ## the speed of the path, as JSON
 	@$(PY) -m tests.bench
 
+.PHONY: fuzz-diff
+fuzz-diff: $(VENV)/.dev-stamp  ## callgate diff against the validator, 100,000 pairs of schemas (long)
+	@$(PY) -m tests.contract.fuzz --jobs $(JOBS)
+	@$(PY) -m tests.contract.real
+
 .PHONY: eval-local
 eval-local: $(VENV)/.dev-stamp  ## accuracy of the local model over BFCL items (long)
 	@$(PY) -m tests.evals.local

@@ -321,5 +321,5 @@ def test_a_wrong_schema_is_told_with_its_tool() -> None:
     for _ in range(400):
         deep = [deep]
     for wrong in ({"type": "strin"}, {"const": deep}):
-        with pytest.raises(DefinitionError, match="^The tool pay: "):
+        with pytest.raises(DefinitionError, match=r"^The tool pay: "):
             diff_surfaces([PAY], [replace(PAY, parameters=wrong)])

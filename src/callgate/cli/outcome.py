@@ -22,7 +22,7 @@ class Exit(IntEnum):
 
     OK = 0
     FAILED = 1
-    """The call or the run did not succeed, or `doctor` found a problem."""
+    """The call or the run did not succeed, `doctor` found a problem, or `diff` a broken caller."""
     USAGE = 2
     """The command line or the settings are wrong."""
     MISSING = 3
