@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from callgate.agents.budget import Budget
 from callgate.agents.loop import Options
 from callgate.agents.model import Model, fallback, open_model
 from callgate.agents.prices import price_of
+from callgate.approvals.desk import Approvals
+from callgate.approvals.ledger import RoleAuthority
+from callgate.approvals.links import Links
+from callgate.approvals.need import Escalation
+from callgate.approvals.rules import Rule
+from callgate.backends import Backends
 from callgate.errors import MissingDependencyError, SettingsError
 from callgate.gate import Gate
 from callgate.pipeline import Listener
 from callgate.settings import ModelSettings, Settings, load
 from callgate.sources import reference
-from callgate.types import Tool
+from callgate.types import Principal, Tool
 
 if TYPE_CHECKING:
     from callgate.store.stores import Store
 
 __all__ = [
+    "approvals",
+    "backends",
     "budget",
     "gate",
+    "keeping",
+    "links",
     "model",
     "model_settings",
     "models_folder",
     "options",
+    "person",
     "settings",
     "store",
     "tools",
@@ -43,14 +56,106 @@ def settings(file: Path | None = None) -> Settings:
     return load(os.environ, file=file)
 
 
-def gate(chosen: Settings, listeners: Iterable[Listener] = ()) -> Gate:
+def gate(
+    chosen: Settings, listeners: Iterable[Listener] = (), *, kept: Store | None = None
+) -> Gate:
     """Make the gate over the tools that the settings name.
+
+    Args:
+        chosen: The settings.
+        listeners: As in `Gate`.
+        kept: The store that `store` gave; in memory by default. It is not closed.
 
     Raises:
         SettingsError: A tool cannot be imported.
-        DefinitionError: A tool is declared wrongly.
+        DefinitionError: A tool or rule is declared wrongly.
+        StoreError: The database does not do what it must.
     """
-    return Gate(reference.load(chosen.tools, chosen.root), listeners=listeners)
+    offered = reference.load(chosen.tools, chosen.root)
+    return Gate(offered, backends=backends(chosen, kept), listeners=listeners)
+
+
+@contextmanager
+def keeping(chosen: Settings) -> Generator[Store | None]:
+    """Open the store for as long as a command runs; None if the settings name none.
+
+    Raises:
+        SettingsError: They name no URL of a store.
+        MissingDependencyError: The extra `store` or `postgres` is not installed.
+    """
+    if chosen.store.url is None:
+        yield None
+        return
+    with closing(store(chosen)) as kept:
+        yield kept
+
+
+def backends(chosen: Settings, kept: Store | None = None) -> Backends:
+    """Return what stands behind the stages of a gate.
+
+    Args:
+        chosen: The settings.
+        kept: The store that `store` gave; in memory by default.
+
+    Raises:
+        DefinitionError: A rule cannot be read.
+        SchemaError: The tables of the store are of another version, or there are none.
+        StoreError: The database does not do what it must.
+    """
+    behind = Backends() if kept is None else kept.backends()
+    asks = kept is not None or chosen.approvals.rules
+    return replace(behind, approvals=approvals(chosen, kept)) if asks else behind
+
+
+def approvals(chosen: Settings, kept: Store | None = None) -> Approvals:
+    """Return the rules and the desk of the settings.
+
+    Raises:
+        DefinitionError: A rule cannot be read.
+    """
+    said = chosen.approvals
+    return Approvals(
+        None if kept is None else kept.approvals,
+        rules=[_rule(rule) for rule in said.rules],
+        authority=RoleAuthority(granters=said.granters),
+    )
+
+
+def _rule(said: Mapping[str, Any]) -> Rule:
+    steps = tuple(Escalation(**step) for step in said.get("escalations", ()))
+    given: dict[str, Any] = {**said, "escalations": steps}
+    return Rule(**given)
+
+
+def person(chosen: Settings, name: str) -> Principal:
+    """Return somebody who may decide.
+
+    Raises:
+        SettingsError: The settings name nobody so.
+    """
+    people = chosen.approvals.people
+    if name not in people:
+        raise SettingsError(
+            f"nobody is called {name!r}: set roles in [approvals.people.{name}] of callgate.toml; "
+            f"there are: {', '.join(people) or 'none'}",
+            details={"key": f"approvals.people.{name}"},
+        )
+    return Principal(id=name, tenant=people[name].tenant, roles=people[name].roles)
+
+
+def links(chosen: Settings) -> Links:
+    """Return what signs links, with the key from the environment.
+
+    Raises:
+        SettingsError: The variable is not set, or its value is too short.
+    """
+    name = chosen.approvals.link_key
+    if not (key := os.environ.get(name)):
+        raise SettingsError(
+            f"signed links need a key: set {name} to the output of openssl rand -hex 32",
+            details={"key": name},
+        )
+    return Links(key.encode())
 
 
 def tools(chosen: Settings) -> tuple[Tool, ...]:

@@ -410,7 +410,7 @@ async def test_an_effect_whose_outcome_cannot_be_written_is_still_told() -> None
 async def test_a_read_is_written_down_only_if_something_rides_on_its_claim(refused: bool) -> None:
     world, journal = World(), MemoryJournal()
     gate = world.gate(journal)
-    stage = JournalFactory(journal, clock=FakeClock(), reads=True).for_tool(
+    stage = JournalFactory(journal, clock=FakeClock(), reads={"look"}).for_tool(
         gate.surface.tools["look"], gate.surface
     )
     assert stage is not None
@@ -426,7 +426,7 @@ async def test_a_read_is_written_down_only_if_something_rides_on_its_claim(refus
     call = ToolCall(id="c", key=KEY, name="look", arguments={}, scope=scope, body=b"{}")
     assert (await handler(call)).value == 1
     assert await journal.find(KEY) is None
-    result = await handler(replace(call, riders=(lambda transaction: error,)))
+    result = await handler(replace(call, riders=(lambda transaction, intent, before: error,)))
     entry = await journal.find(KEY)
     if refused:
         assert (result.status, result.error, entry, len(seen)) == (Status.DENIED, error, None, 1)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from callgate.cli import db, models, tools
+from callgate.cli import approvals, db, grants, models, tools
 from callgate.cli.calls import call_tool, run_question
 from callgate.cli.compiling import compile_source
 from callgate.cli.doctor import doctor
@@ -37,6 +37,8 @@ app = typer.Typer(
 app.add_typer(tools.commands, name="tools")
 app.add_typer(models.commands, name="model")
 app.add_typer(db.commands, name="db")
+app.add_typer(approvals.commands, name="approvals")
+app.add_typer(grants.commands, name="grants")
 app.command("run", epilog='Example: callgate run "How many words has: the sky is blue"')(
     run_question
 )
