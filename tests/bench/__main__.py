@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.bench import fresh, loop, path, wires
+from tests.bench import approvals, fresh, loop, path, wires
 from tests.bench.measure import Figure, Plan
 
 # Batches of some milliseconds are mostly done before the scheduler gives the processor away, and
@@ -31,6 +31,7 @@ GENEROUS = 3.0
 _PARTS = MappingProxyType(
     {
         "path": path.figures,
+        "approvals": approvals.figures,
         "loop": loop.figures,
         "fresh": fresh.figures,
         "wires": wires.figures,
