@@ -90,7 +90,7 @@ class CallPath:
         self.deadlines = Deadlines(clock)
         self.slots = Slots(clock)
         self.portal = Portal()
-        blobs = MemoryBlobs()
+        blobs = backends.blobs or MemoryBlobs()
         functions, sources = _sorted(offered)
         self._own = PythonSource(functions, slots=self.slots)
         all_sources = [self._own, *sources, ResultSource(blobs)]
