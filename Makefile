@@ -95,6 +95,10 @@ test-oldest: requirements/oldest.txt  ## the core on the oldest allowed dependen
 # What runs with the core alone, without an extra.
 CORE_TESTS = $(wildcard $(addprefix tests/,gate pipeline schema settings sources stages testing tool))
 
+.PHONY: chaos-calls
+chaos-calls: $(VENV)/.dev-stamp  ## kill processes that make calls, on both databases, as JSON (long)
+	@$(PY) -m tests.chaos
+
 .PHONY: bench
 bench: $(VENV)/.dev-stamp  ## the speed of the path, as JSON
 	@$(PY) -m tests.bench

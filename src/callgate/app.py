@@ -34,7 +34,6 @@ __all__ = [
     "backends",
     "budget",
     "gate",
-    "keeping",
     "links",
     "model",
     "model_settings",
@@ -43,6 +42,7 @@ __all__ = [
     "person",
     "settings",
     "store",
+    "stored",
     "tools",
 ]
 
@@ -56,58 +56,46 @@ def settings(file: Path | None = None) -> Settings:
     return load(os.environ, file=file)
 
 
-def gate(
-    chosen: Settings, listeners: Iterable[Listener] = (), *, kept: Store | None = None
-) -> Gate:
+def gate(chosen: Settings, listeners: Iterable[Listener] = (), store: Store | None = None) -> Gate:
     """Make the gate over the tools that the settings name.
 
     Args:
         chosen: The settings.
-        listeners: As in `Gate`.
-        kept: The store that `store` gave; in memory by default. It is not closed.
+        listeners: As those of `Gate`.
+        store: Where its effects and records are kept, as `store` gives it; by default nowhere.
 
     Raises:
         SettingsError: A tool cannot be imported.
         DefinitionError: A tool or rule is declared wrongly.
-        StoreError: The database does not do what it must.
+        StoreError: The store cannot be used.
     """
     offered = reference.load(chosen.tools, chosen.root)
-    return Gate(offered, backends=backends(chosen, kept), listeners=listeners)
+    behind = backends(chosen, store)
+    if store is None:
+        return Gate(offered, backends=behind, listeners=listeners)
+    made = Gate(offered, backends=behind, listeners=(*listeners, store.records))
+    store.records.know(made.surface.tools)
+    return made
 
 
-@contextmanager
-def keeping(chosen: Settings) -> Generator[Store | None]:
-    """Open the store for as long as a command runs; None if the settings name none.
-
-    Raises:
-        SettingsError: They name no URL of a store.
-        MissingDependencyError: The extra `store` or `postgres` is not installed.
-    """
-    if chosen.store.url is None:
-        yield None
-        return
-    with closing(store(chosen)) as kept:
-        yield kept
-
-
-def backends(chosen: Settings, kept: Store | None = None) -> Backends:
+def backends(chosen: Settings, store: Store | None = None) -> Backends:
     """Return what stands behind the stages of a gate.
 
     Args:
         chosen: The settings.
-        kept: The store that `store` gave; in memory by default.
+        store: Where it is kept, as `store` gives it; in memory by default.
 
     Raises:
         DefinitionError: A rule cannot be read.
         SchemaError: The tables of the store are of another version, or there are none.
         StoreError: The database does not do what it must.
     """
-    behind = Backends() if kept is None else kept.backends()
-    asks = kept is not None or chosen.approvals.rules
-    return replace(behind, approvals=approvals(chosen, kept)) if asks else behind
+    behind = Backends() if store is None else store.backends()
+    asks = store is not None or chosen.approvals.rules
+    return replace(behind, approvals=approvals(chosen, store)) if asks else behind
 
 
-def approvals(chosen: Settings, kept: Store | None = None) -> Approvals:
+def approvals(chosen: Settings, store: Store | None = None) -> Approvals:
     """Return the rules and the desk of the settings.
 
     Raises:
@@ -115,7 +103,7 @@ def approvals(chosen: Settings, kept: Store | None = None) -> Approvals:
     """
     said = chosen.approvals
     return Approvals(
-        None if kept is None else kept.approvals,
+        None if store is None else store.approvals,
         rules=[_rule(rule) for rule in said.rules],
         authority=RoleAuthority(granters=said.granters),
     )
@@ -187,6 +175,21 @@ def store(chosen: Settings) -> Store:
             f'A store needs {exc.name}: pip install "callgate[store]"'
         ) from exc
     return Store(chosen.store.url, sync=chosen.store.sync)
+
+
+@contextmanager
+def stored(chosen: Settings) -> Generator[Store | None]:
+    """Open the store for a while, if the settings name one.
+
+    Raises:
+        SettingsError: They name no URL of a store.
+        MissingDependencyError: The extra `store` or `postgres` is not installed.
+    """
+    if chosen.store.url is None:
+        yield None
+        return
+    with closing(store(chosen)) as opened:
+        yield opened
 
 
 def budget(chosen: Settings) -> Budget:

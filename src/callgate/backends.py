@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from callgate.approvals.desk import Approvals
+from callgate.stages.bound import Blobs
 from callgate.stages.journal import Journal, MemoryJournal
 from callgate.types import Tool
 
@@ -14,7 +15,7 @@ __all__ = ["Backends"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
-    """What stands behind the stages that remember; a field that is None leaves its stage out.
+    """What stands behind the stages that remember; what is None is left out.
 
     Every field is a small protocol of the stage that uses it, so memory, SQLite and PostgreSQL fit
     alike. What several gates or processes share is one object, or one database.
@@ -23,10 +24,12 @@ class Backends:
         journal: Where effects are written down before they are tried: `recall` and `journal`.
         approvals: Which calls need a person, and where people decide: `approve`. An approval is
             used up where the call is claimed, so it is kept where the journal is.
+        blobs: Where results too long to show are kept; in memory by default.
     """
 
     journal: Journal | None = None
     approvals: Approvals | None = None
+    blobs: Blobs | None = None
 
     def for_tools(self, tools: Iterable[Tool]) -> Backends:
         """Return these back ends with what the tools cannot be called without, in memory.

@@ -96,7 +96,7 @@ class CallPath:
         self.deadlines = Deadlines(clock)
         self.slots = Slots(clock)
         self.portal = Portal()
-        blobs = MemoryBlobs()
+        blobs = backends.blobs or MemoryBlobs()
         functions, sources = _sorted(offered)
         self._own = PythonSource(functions, slots=self.slots)
         all_sources = [self._own, *sources, ResultSource(blobs)]
@@ -116,7 +116,7 @@ class CallPath:
             ValidateFactory(),
             None
             if journal is None
-            else RecallFactory(journal, self._asks(all_sources, deadline, bound)),
+            else RecallFactory(journal, self._asks(all_sources, deadline, bound), clock=clock),
             GuardFactory(repeats=repeats, enforce="guard" not in observe),
             approve,
             OrderFactory(),

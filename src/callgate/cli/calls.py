@@ -49,15 +49,15 @@ def call_tool(
         # One key is one intent, also for who has approved it, so it is always one session.
         session = None if key is None else f"call {key}"
 
-        async def once(kept: Store | None) -> ToolResult:
-            gate = app.gate(chosen, watching, kept=kept)
+        async def once(store: Store | None) -> ToolResult:
+            gate = app.gate(chosen, watching, store)
             try:
                 return await gate.session(id=session, strict=strict).call(name, text, key=key)
             finally:
                 await gate.close()
 
-        with app.keeping(chosen) as kept:
-            result = asyncio.run(once(kept))
+        with app.stored(chosen) as store:
+            result = asyncio.run(once(store))
         if as_json:
             print_json(calls.calls[-1])
         elif result.ok:
@@ -81,8 +81,8 @@ def run_question(
     with reporting(as_json):
         calls = CallList()
         chosen = app.settings(file)
-        with app.keeping(chosen) as kept:
-            done = asyncio.run(_run(question, model, chosen, kept, calls, as_json=as_json))
+        with app.stored(chosen) as store:
+            done = asyncio.run(_run(question, model, chosen, calls, store, as_json=as_json))
         if as_json:
             print_json(_summary(done, calls))
         else:
@@ -96,13 +96,13 @@ async def _run(
     question: str,
     model: str | None,
     chosen: Settings,
-    kept: Store | None,
     calls: CallList,
+    store: Store | None,
     *,
     as_json: bool,
 ) -> Run:
     console = screen()
-    gate = app.gate(chosen, (calls,) if as_json else (calls, CallScreen(console)), kept=kept)
+    gate = app.gate(chosen, (calls,) if as_json else (calls, CallScreen(console)), store)
     asked = app.model(chosen, model)
     try:
         # The spinner only shows on a terminal; calls are printed above it.

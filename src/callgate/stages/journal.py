@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from callgate.errors import (
     CallError,
@@ -45,6 +45,7 @@ __all__ = [
     "JournalFactory",
     "JournalStage",
     "MemoryJournal",
+    "Patience",
     "State",
     "changeable",
     "conflict",
@@ -52,6 +53,7 @@ __all__ = [
     "recorded",
     "starting",
     "takeable",
+    "waited",
 ]
 
 _POLL = 0.05  # seconds between looks at an intent that somebody else is trying
@@ -136,6 +138,9 @@ class Entry:
     created: float = 0.0
     changed: float = 0.0
     note: str = ""
+
+
+_Found = TypeVar("_Found", Entry, Entry | None)
 
 
 class Journal(Protocol):
@@ -285,6 +290,49 @@ def recorded(entry: Entry) -> ToolResult:
     return ToolResult(status=Status.IN_DOUBT, error=error, attempts=0)
 
 
+async def waited(
+    look: Callable[[], Awaitable[_Found]], intent: Intent, patience: Patience
+) -> _Found:
+    """Look at an entry until nobody else is trying it any more, or patience ends.
+
+    Args:
+        look: Finds or claims it.
+        intent: What is looked for; another one under its key is not waited for.
+        patience: How long to wait.
+    """
+    entry = await look()
+    while entry is not None and not entry.mine and entry.state.open and entry.live:
+        if conflict(entry, intent) is not None or not await patience.wait():
+            break
+        entry = await look()
+    return entry
+
+
+class Patience:
+    """How long somebody else's try of a call is waited for: as long as the call may take."""
+
+    __slots__ = ("_clock", "_until")
+
+    def __init__(self, call: ToolCall, tool: Tool, clock: Clock) -> None:
+        """Begin to wait.
+
+        Args:
+            call: Its own time-out goes before that of the tool.
+            tool: Whose limit bounds the wait; 30 seconds where it has none.
+            clock: The time.
+        """
+        bounds = (call.timeout, tool.limits.timeout, 30.0)
+        self._clock = clock
+        self._until = clock.time() + next(bound for bound in bounds if bound is not None)
+
+    async def wait(self) -> bool:
+        """Wait a little and return True, or return False if patience has ended."""
+        if self._clock.time() >= self._until:
+            return False
+        await self._clock.sleep(_POLL)
+        return True
+
+
 def starting(execute: Handler) -> Handler:
     """Wrap what executes a tool: the first attempt begins only after that is written down."""
 
@@ -333,7 +381,7 @@ class JournalStage:
     waited for as long as the call may take; one that has its outcome is not tried.
     """
 
-    __slots__ = ("_clock", "_effect", "_journal", "_patience", "_tool")
+    __slots__ = ("_clock", "_effect", "_journal", "_tool")
 
     def __init__(self, tool: Tool, journal: Journal, clock: Clock) -> None:
         """Keep the journal.
@@ -347,7 +395,6 @@ class JournalStage:
         self._effect = tool.effect
         self._journal = journal
         self._clock = clock
-        self._patience = tool.limits.timeout
 
     async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
         """Try the effect if it is ours, else tell what is known of it."""
@@ -355,7 +402,11 @@ class JournalStage:
             return await call_next(call)
         intent = intent_of(call, self._tool)
         try:
-            entry = await self._claim(call, intent)
+            entry = await waited(
+                lambda: self._journal.claim(intent, call.riders),
+                intent,
+                Patience(call, self._tool, self._clock),
+            )
         except RefusedError as error:
             return self._refuse(call, error)
         except StoreError as exc:
@@ -364,8 +415,7 @@ class JournalStage:
         if not entry.mine:
             if (error := conflict(entry, intent)) is not None:
                 return self._refuse(call, error)
-            _tell(call, "recalled", f"the journal says {entry.state.value}")
-            return recorded(entry)
+            return await self._known(call, entry)
         held = _Held(self._journal, entry)
         try:
             result = await call_next(replace(call, begin=held.begin))
@@ -376,16 +426,15 @@ class JournalStage:
         await self._finish(call, held, result)
         return result
 
-    async def _claim(self, call: ToolCall, intent: Intent) -> Entry:
-        entry = await self._journal.claim(intent, call.riders)
-        patience = call.timeout if call.timeout is not None else self._patience
-        until = self._clock.time() + (30.0 if patience is None else patience)
-        while not entry.mine and entry.state.open and entry.live and self._clock.time() < until:
-            if conflict(entry, intent) is not None:
-                break
-            await self._clock.sleep(_POLL)
-            entry = await self._journal.claim(intent, call.riders)
-        return entry
+    async def _known(self, call: ToolCall, entry: Entry) -> ToolResult:
+        _tell(call, "recalled", f"the journal says {entry.state.value}")
+        result = recorded(entry)
+        if entry.state is State.STARTED and not entry.live:
+            try:
+                await self._journal.change(entry, State.IN_DOUBT, result)
+            except StoreError as exc:
+                _tell(call, "unwritten", exc.message)
+        return result
 
     async def _finish(self, call: ToolCall, held: _Held, result: ToolResult) -> None:
         try:

@@ -19,14 +19,16 @@ from callgate.errors import (
     RefusedError,
     StoreError,
 )
-from callgate.pipeline import Handler, Stage
+from callgate.pipeline import Clock, Handler, Stage
 from callgate.stages.journal import (
     Entry,
     Journal,
+    Patience,
     State,
     conflict,
     intent_of,
     recorded,
+    waited,
 )
 from callgate.types import Decision, Effect, Status, Surface, Tool, ToolCall, ToolResult
 
@@ -36,9 +38,9 @@ __all__ = ["Recall", "RecallFactory"]
 class Recall:
     """Tells the recorded outcome of a call that is made again; passes one that never was."""
 
-    __slots__ = ("_ask", "_journal", "_tool")
+    __slots__ = ("_ask", "_clock", "_journal", "_tool")
 
-    def __init__(self, tool: Tool, journal: Journal, ask: Handler | None) -> None:
+    def __init__(self, tool: Tool, journal: Journal, ask: Handler | None, *, clock: Clock) -> None:
         """Keep the journal.
 
         Args:
@@ -46,10 +48,12 @@ class Recall:
             journal: Where their outcomes are.
             ask: Asks the world whether a call happened: its result if so, `NotExecutedError` if
                 not, anything else if that cannot be told. None for a tool that cannot ask.
+            clock: Waits for somebody else's try.
         """
         self._tool = tool
         self._journal = journal
         self._ask = ask
+        self._clock = clock
 
     def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
         """Pass on a call that cannot have been made before; look for any other."""
@@ -58,14 +62,17 @@ class Recall:
     async def _look(self, call: ToolCall, call_next: Handler) -> ToolResult:
         intent = intent_of(call, self._tool)
         try:
-            entry = await self._journal.find(call.key)
+            patience = Patience(call, self._tool, self._clock)
+            entry = await waited(lambda: self._journal.find(call.key), intent, patience)
             if entry is None:
                 return await call_next(call)
             if (error := conflict(entry, intent)) is not None:
                 return self._refuse(call, error)
+            if entry.state.open and entry.live:
+                return self._tell(call, entry)
             if entry.state.known or (entry.state is State.WAITING and not intent.answered):
                 return self._tell(call, entry)
-            if entry.state is State.IN_DOUBT or (entry.state is State.STARTED and not entry.live):
+            if entry.state is State.IN_DOUBT or entry.state is State.STARTED:
                 return await self._settle(call, call_next, entry)
         except StoreError as exc:
             error = NotWrittenError(f"What became of the call could not be read: {exc.message}")
@@ -129,18 +136,20 @@ def _say(call: ToolCall, verdict: str, reason: str) -> None:
 class RecallFactory:
     """Recalls every effect; a read may be made again."""
 
-    def __init__(self, journal: Journal, asks: Mapping[str, Handler]) -> None:
+    def __init__(self, journal: Journal, asks: Mapping[str, Handler], *, clock: Clock) -> None:
         """Keep what all tools share.
 
         Args:
             journal: Where outcomes are.
             asks: What asks the world about the calls of reconcilable tools, by their names.
+            clock: Waits for somebody else's try.
         """
         self._journal = journal
         self._asks = asks
+        self._clock = clock
 
     def for_tool(self, tool: Tool, surface: Surface) -> Stage | None:
         """Return the recalling stage, or None for a tool that only reads."""
         if tool.effect is Effect.READ:
             return None
-        return Recall(tool, self._journal, self._asks.get(tool.name))
+        return Recall(tool, self._journal, self._asks.get(tool.name), clock=self._clock)
