@@ -7,6 +7,7 @@ milliseconds later. What a loss of power can take is an outcome, never an intent
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -31,6 +32,8 @@ from callgate.store.writer import Writer
 from callgate.types import Effect, Rider, ToolResult
 
 __all__ = ["SqlJournal", "entry_of"]
+
+_log = logging.getLogger("callgate.store")
 
 _FIND = select(journal).where(journal.c.key == bindparam("key"))
 _LOCK = _FIND.with_for_update()
@@ -319,7 +322,11 @@ class SqlJournal:
         return replace(entry, live=self._leases.live(link, entry.token.rpartition(":")[0]))
 
     def _keep_up(self, link: Link) -> None:
-        self._leases.beat(link, last=self._closing)
+        try:
+            self._leases.beat(link, last=self._closing)
+        except StoreError as problem:
+            # Outcomes are written all the same: their tokens say whether they still may be.
+            _log.warning("The lease is lost: %s", problem.message)
         for key, outcome in list(self._unwritten.items()):
             self._change(link, outcome)
             self._written.append(key)
