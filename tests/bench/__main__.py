@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.bench import approvals, fresh, loop, path, wires
+from tests.bench import approvals, fresh, loop, path, store, wires
 from tests.bench.measure import Figure, Plan
 
 # Batches of some milliseconds are mostly done before the scheduler gives the processor away, and
@@ -33,6 +33,7 @@ _PARTS = MappingProxyType(
         "path": path.figures,
         "approvals": approvals.figures,
         "loop": loop.figures,
+        "store": store.figures,
         "fresh": fresh.figures,
         "wires": wires.figures,
     }

@@ -37,9 +37,11 @@ async def test_what_was_claimed_and_became_of_it_is_audited_with_digests_only(
     sql: SqlJournal, database: Database
 ) -> None:
     entry = await sql.claim(intent())
-    entry = await sql.change(entry, State.STARTED)
-    await sql.change(entry, State.IN_DOUBT)
-    await sql.change(await sql.find(entry.intent.key), State.DONE, ok(), note="ana: it is paid")
+    started = await sql.change(entry, State.STARTED)
+    assert started is not None
+    doubt = await sql.change(started, State.IN_DOUBT)
+    assert doubt is not None
+    await sql.change(doubt, State.DONE, ok(), note="ana: it is paid")
     await sql.note("denied", key="k", tenant="acme", principal="bob", detail={"rule": "r1"})
     found = rows(database)
     assert [(row["sequence"], row["kind"], row["principal"]) for row in found] == [
@@ -62,7 +64,7 @@ async def test_what_was_claimed_and_became_of_it_is_audited_with_digests_only(
 
 
 async def test_what_was_undone_leaves_no_gap(sql: SqlJournal, database: Database) -> None:
-    def refuses(transaction: Any) -> DeniedError:
+    def refuses(transaction: Any, meant: Any, before: str | None) -> DeniedError:
         return DeniedError("no")
 
     tried = [sql.claim(intent(f"k{n}"), [refuses] if n % 2 else []) for n in range(10)]
