@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from callgate.agents.budget import Budget
 from callgate.agents.loop import Options
 from callgate.agents.model import Model, fallback, open_model
 from callgate.agents.prices import price_of
+from callgate.approvals.desk import Approvals
+from callgate.approvals.ledger import RoleAuthority
+from callgate.approvals.links import Links
+from callgate.approvals.need import Escalation
+from callgate.approvals.rules import Rule
+from callgate.backends import Backends
 from callgate.contract.lint import Choice, Report
 from callgate.contract.listing import Listing
 from callgate.errors import MissingDependencyError, SettingsError
@@ -23,27 +31,32 @@ from callgate.release import read as surfaces
 from callgate.release.python_tools import read_references
 from callgate.settings import ModelSettings, Settings, find_file, load
 from callgate.sources import reference, tables
-from callgate.types import Tool
+from callgate.types import Principal, Tool
 
 if TYPE_CHECKING:
     from callgate.store.stores import Store
 
 __all__ = [
+    "approvals",
+    "backends",
     "budget",
     "environments",
     "gate",
+    "links",
     "lint_choice",
     "mend",
     "model",
     "model_settings",
     "models_folder",
     "options",
+    "person",
     "read",
     "read_tools",
     "settings",
     "settings_file",
     "source_tools",
     "store",
+    "stored",
     "tools",
 ]
 
@@ -57,19 +70,99 @@ def settings(file: Path | None = None) -> Settings:
     return load(os.environ, file=file)
 
 
-def gate(chosen: Settings, listeners: Iterable[Listener] = ()) -> Gate:
+def gate(chosen: Settings, listeners: Iterable[Listener] = (), store: Store | None = None) -> Gate:
     """Make the gate over the tools that the settings name.
+
+    Args:
+        chosen: The settings.
+        listeners: As those of `Gate`.
+        store: Where its effects and records are kept, as `store` gives it; by default nowhere.
 
     Raises:
         SettingsError: A tool cannot be imported, or a source does not fit what it names.
-        DefinitionError: A tool is declared wrongly.
+        DefinitionError: A tool or rule is declared wrongly.
         MissingDependencyError: The extra of a source is not installed.
+        StoreError: The store cannot be used.
     """
     offered = reference.load(chosen.tools, chosen.root)
     for name, table in chosen.sources.items():
         offered += tables.opened(name, table, chosen.root)
     tables.known(offered)
-    return Gate(offered, listeners=listeners, controls=chosen.controls)
+    behind, controls = backends(chosen, store), chosen.controls
+    if store is None:
+        return Gate(offered, backends=behind, listeners=listeners, controls=controls)
+    watching = (*listeners, store.records)
+    made = Gate(offered, backends=behind, listeners=watching, controls=controls)
+    store.records.know(made.surface.tools)
+    return made
+
+
+def backends(chosen: Settings, store: Store | None = None) -> Backends:
+    """Return what stands behind the stages of a gate.
+
+    Args:
+        chosen: The settings.
+        store: Where it is kept, as `store` gives it; in memory by default.
+
+    Raises:
+        DefinitionError: A rule cannot be read.
+        SchemaError: The tables of the store are of another version, or there are none.
+        StoreError: The database does not do what it must.
+    """
+    behind = Backends() if store is None else store.backends()
+    asks = store is not None or chosen.approvals.rules
+    return replace(behind, approvals=approvals(chosen, store)) if asks else behind
+
+
+def approvals(chosen: Settings, store: Store | None = None) -> Approvals:
+    """Return the rules and the desk of the settings.
+
+    Raises:
+        DefinitionError: A rule cannot be read.
+    """
+    said = chosen.approvals
+    return Approvals(
+        None if store is None else store.approvals,
+        rules=[_rule(rule) for rule in said.rules],
+        authority=RoleAuthority(granters=said.granters),
+    )
+
+
+def _rule(said: Mapping[str, Any]) -> Rule:
+    steps = tuple(Escalation(**step) for step in said.get("escalations", ()))
+    given: dict[str, Any] = {**said, "escalations": steps}
+    return Rule(**given)
+
+
+def person(chosen: Settings, name: str) -> Principal:
+    """Return somebody who may decide.
+
+    Raises:
+        SettingsError: The settings name nobody so.
+    """
+    people = chosen.approvals.people
+    if name not in people:
+        raise SettingsError(
+            f"nobody is called {name!r}: set roles in [approvals.people.{name}] of callgate.toml; "
+            f"there are: {', '.join(people) or 'none'}",
+            details={"key": f"approvals.people.{name}"},
+        )
+    return Principal(id=name, tenant=people[name].tenant, roles=people[name].roles)
+
+
+def links(chosen: Settings) -> Links:
+    """Return what signs links, with the key from the environment.
+
+    Raises:
+        SettingsError: The variable is not set, or its value is too short.
+    """
+    name = chosen.approvals.link_key
+    if not (key := os.environ.get(name)):
+        raise SettingsError(
+            f"signed links need a key: set {name} to the output of openssl rand -hex 32",
+            details={"key": name},
+        )
+    return Links(key.encode())
 
 
 def settings_file() -> Path | None:
@@ -182,6 +275,19 @@ def mend(source: str, report: Report) -> int:
         raise SettingsError(f"Fixes are written into JSON files only, and {source} is none.")
     edits = [edit for finding in report.findings for edit in finding.edits]
     return mending.mend(path, source, edits)
+@contextmanager
+def stored(chosen: Settings) -> Generator[Store | None]:
+    """Open the store for a while, if the settings name one.
+
+    Raises:
+        SettingsError: They name no URL of a store.
+        MissingDependencyError: The extra `store` or `postgres` is not installed.
+    """
+    if chosen.store.url is None:
+        yield None
+        return
+    with closing(store(chosen)) as opened:
+        yield opened
 
 
 def budget(chosen: Settings) -> Budget:

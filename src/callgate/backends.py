@@ -10,6 +10,7 @@ from callgate.stages.admit import Rates
 from callgate.stages.breaker import Circuits
 from callgate.stages.cache import Generations
 from callgate.stages.guard import Spend
+from callgate.stages.bound import Blobs
 from callgate.stages.journal import Journal, MemoryJournal
 from callgate.stages.resolve import Switches
 from callgate.types import Tool
@@ -19,7 +20,7 @@ __all__ = ["Backends"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
-    """What stands behind the stages that remember; a field that is None leaves its stage out.
+    """What stands behind the stages that remember; what is None is left out.
 
     Every field is a small protocol of the stage that uses it, so memory, SQLite and PostgreSQL fit
     alike. What several gates or processes share is one object, or one database.
@@ -34,6 +35,7 @@ class Backends:
         switches: Which tools are switched off: `resolve`. None if none can be.
         approvals: Which calls need a person, and where people decide: `approve`. An approval is
             used up where the call is claimed, so it is kept where the journal is.
+        blobs: Where results too long to show are kept; in memory by default.
     """
 
     journal: Journal | None = None
@@ -43,6 +45,7 @@ class Backends:
     generations: Generations | None = None
     switches: Switches | None = None
     approvals: Approvals | None = None
+    blobs: Blobs | None = None
 
     def for_tools(self, tools: Iterable[Tool]) -> Backends:
         """Return these back ends with what the tools cannot be called without, in memory.

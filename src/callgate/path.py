@@ -103,7 +103,7 @@ class CallPath:
         self.deadlines = Deadlines(clock)
         self.slots = Slots(clock)
         self.portal = Portal()
-        blobs = MemoryBlobs()
+        blobs = backends.blobs or MemoryBlobs()
         functions, sources = _sorted(offered)
         self._own = PythonSource(functions, slots=self.slots, clock=clock.time)
         self.closing = [source for source in sources if isinstance(source, Closing)]

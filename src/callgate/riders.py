@@ -39,7 +39,7 @@ class Rider(Protocol):
     """
 
     def __call__(
-        self, transaction: Transaction | None, intent: Claimed, before: str | None
+        self, transaction: Transaction | None, intent: Claimed, before: str | None, /
     ) -> RefusedError | None:
         """Do it, or say why not: then nothing is claimed.
 

@@ -10,13 +10,17 @@ import pytest
 
 from callgate import CallContext, tool
 from callgate.approvals.desk import Verdict
+from callgate.approvals.memory import MemoryApprovals
 from callgate.approvals.records import Approval, Standing
 from callgate.approvals.rules import Rule
 from callgate.backends import Backends
-from callgate.errors import ApprovalError, ToolFailedError
+from callgate.errors import ApprovalError, StoreError, ToolFailedError
 from callgate.gate import Gate
+from callgate.stages.journal import MemoryJournal
+from callgate.store.approvals import SqlApprovals
+from callgate.store.journal import SqlJournal
 from callgate.types import Principal, Status, ToolResult
-from tests.approvals.scenes import ANA, BOSS, CFO, OTHER, Scene, part
+from tests.approvals.scenes import ANA, BOSS, CFO, OTHER, Scene, Wall, part
 
 KEY = "order-77"
 
@@ -232,6 +236,105 @@ async def test_an_effect_known_not_to_have_happened_goes_on_under_its_approval(
     assert (await session.call("pay", {}, key=KEY)).value == "paid"
     assert (await session.call("pay", {}, key=KEY)).value == "paid"
     assert len(tries) == 2
+
+
+async def test_two_processes_use_an_approval_once(scene: Scene) -> None:
+    """Each has a journal of its own over the same store."""
+    if scene.database is None:
+        return  # memory is one process
+    known = await approved(scene, scene.gate())
+    others = [SqlJournal(scene.database) for _ in range(3)]
+    stores = [SqlApprovals(scene.database, one, now=scene.wall) for one in others]
+    scenes = [
+        replace(scene, store=store, journal=journal)
+        for store, journal in zip(stores, others, strict=True)
+    ]
+    results = await asyncio.gather(
+        *(
+            one.gate().session(ANA, id="s").call("pay", {"cents": 5}, key=KEY)
+            for one in scenes
+            for _ in range(3)
+        )
+    )
+    assert [result.value for result in results] == ["paid 5 to shop"] * 9
+    assert len(scene.done) == 1
+    errors = await asyncio.gather(*(one.claims(one.store.using(known), known) for one in scenes))
+    assert None not in errors
+    for journal in others:
+        journal.close()
+
+
+class Broken(MemoryApprovals):
+    """A store whose disk is full for some of what it is asked."""
+
+    def __init__(self, now: Wall, *broken: str) -> None:
+        super().__init__(now=now)
+        self.broken = set(broken)
+
+    async def under(self, key: str) -> Approval | None:
+        self._check("under edited" if key.endswith("+edit") else "under")
+        return await super().under(key)
+
+    async def open(self, approval: Approval) -> Approval:
+        self._check("open")
+        return await super().open(approval)
+
+    async def give_back(self, grant: str, key: str) -> None:
+        self._check("give_back")
+
+    def _check(self, what: str) -> None:
+        if what in self.broken:
+            raise StoreError("the disk is full")
+
+
+@pytest.mark.parametrize("broken", ["under", "open"])
+async def test_where_nobody_can_be_asked_nothing_is_executed(wall: Wall, broken: str) -> None:
+    store = Broken(wall, broken)
+    scene = Scene(store=store, journal=MemoryJournal(now=wall), wall=wall)
+    result = await scene.gate().session(ANA).call("pay", {"cents": 5})
+    assert (result.status, scene.done) == (Status.ERROR, [])
+    assert result.text().startswith("Nobody could be asked: the disk is full Nothing was executed")
+
+
+async def test_a_changed_call_that_cannot_be_read_is_not_made(wall: Wall) -> None:
+    store = Broken(wall, "under edited")
+    scene = Scene(store=store, journal=MemoryJournal(now=wall), wall=wall)
+    session = scene.gate().session(ANA)
+    answer = await session.turn([part("pay", cents=5)])
+    verdict = Verdict(by=BOSS, approve=True, arguments={"cents": 6})
+    done = await session.resume(answer, {"c1": verdict})
+    assert "Nobody could be asked" in done.answered[0].result.text()
+    (edited,) = await scene.desk().list(standing=Standing.EDITED)
+    store._keys.pop(edited.replaced_by)
+    store.broken.clear()
+    again = await session.resume(answer)
+    assert "What replaces apr_" in again.answered[0].result.text()
+    assert scene.done == []
+
+
+async def test_a_use_that_cannot_be_given_back_is_told_to_listeners(wall: Wall) -> None:
+    store = Broken(wall, "give_back")
+    scene = Scene(store=store, journal=MemoryJournal(now=wall), wall=wall)
+    gate = scene.gate()
+    await gate.approvals.give("pay", BOSS, uses=1)
+    await gate.session(ANA).turn([part("note", "c0"), part("pay", "c1", cents=5)])
+    assert scene.verdicts()[-1] == ("unwritten", "a use of grt_1 is lost: the disk is full")
+
+
+async def test_an_approval_in_a_database_is_not_used_up_by_a_journal_in_memory(
+    scene: Scene,
+) -> None:
+    if scene.database is None:
+        return
+    mixed = replace(scene, journal=MemoryJournal(now=scene.wall))
+    await approved(scene, mixed.gate())
+    session = mixed.gate().session(ANA, id="s")
+    result = await session.call("pay", {"cents": 5}, key=KEY)
+    assert "give the gate the journal of the same database" in result.text()
+    await scene.desk().give("pay", BOSS)
+    result = await session.call("pay", {"cents": 5})
+    assert "give the gate the journal of the same database" in result.text()
+    assert scene.done == []
 
 
 # --- who may decide -------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.bench import contract, fresh, loop, path, servers, web, wires
+from tests.bench import approvals, contract, fresh, loop, path, servers, store, web, wires
 from tests.bench.measure import Figure, Plan
 
 # Batches of some milliseconds are mostly done before the scheduler gives the processor away, and
@@ -31,7 +31,9 @@ GENEROUS = 3.0
 _PARTS = MappingProxyType(
     {
         "path": path.figures,
+        "approvals": approvals.figures,
         "loop": loop.figures,
+        "store": store.figures,
         "fresh": fresh.figures,
         "web": web.figures,
         "wires": wires.figures,

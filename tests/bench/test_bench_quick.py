@@ -37,6 +37,8 @@ WITHOUT_FLOOR = {
     "wire.compiled_again",
     "stream.rows.10kB",
     *(name for name in FIGURES if name.endswith(".checked")),
+    "store.syncs",
+    "store.records.written",
 }
 
 

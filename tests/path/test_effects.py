@@ -42,7 +42,8 @@ class World:
         self.done: list[str] = []
 
     def gate(self, journal: MemoryJournal, **options: Any) -> Gate:
-        @tool(effect="irreversible")
+        # With a bulkhead, so that claim and start are two steps.
+        @tool(effect="irreversible", concurrency=8)
         async def pay(cents: int, call: CallContext) -> int:
             """Pay."""
             self.done.append(call.key)
@@ -239,7 +240,7 @@ async def test_a_second_caller_waits_for_the_first_and_gets_its_outcome() -> Non
     await clock.settle()
     clock.advance(2)
     await clock.settle()
-    assert (await third).error.code == "in_progress"
+    assert (await third).text().startswith("pay is being executed under this key now.")
     go.set()
     await clock.settle()
     clock.advance(1)
@@ -369,9 +370,9 @@ class Failing(MemoryJournal):
         self._check("find")
         return await super().find(key)
 
-    async def claim(self, intent: Any, riders: Any = ()) -> Any:
+    async def claim(self, intent: Any, riders: Any = (), *, start: bool = False) -> Any:
         self._check("claim")
-        return await super().claim(intent, riders)
+        return await super().claim(intent, riders, start=start)
 
     async def change(self, entry: Any, state: State, result: Any = None, *, note: str = "") -> Any:
         self._check(state.value)
@@ -388,6 +389,7 @@ async def test_what_cannot_be_written_down_is_not_tried(broken: str) -> None:
     journal.broken = {broken}
     gate = world.gate(journal, clock=clock, chance=lambda: 0.0)
     result = await gate.session(ANA).call("pay", {"cents": 5}, key="order-77")
+    assert result.error is not None
     assert (result.status, result.error.code) == (Status.ERROR, "not_written")
     assert "the disk is full" in result.text()
     assert "Nothing was executed" in result.text()
@@ -426,7 +428,7 @@ async def test_a_read_is_written_down_only_if_something_rides_on_its_claim(refus
     call = ToolCall(id="c", key=KEY, name="look", arguments={}, scope=scope, body=b"{}")
     assert (await handler(call)).value == 1
     assert await journal.find(KEY) is None
-    result = await handler(replace(call, riders=(lambda transaction: error,)))
+    result = await handler(replace(call, riders=(lambda transaction, intent, before: error,)))
     entry = await journal.find(KEY)
     if refused:
         assert (result.status, result.error, entry, len(seen)) == (Status.DENIED, error, None, 1)

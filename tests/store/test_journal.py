@@ -52,6 +52,15 @@ async def test_the_first_claim_is_ours_and_a_second_one_is_not(owners: Owners) -
     assert other.intent == intent()
 
 
+async def test_a_claim_whose_attempt_begins_at_once_is_started(owners: Owners) -> None:
+    journal = owners.journal("a")
+    entry = await journal.claim(intent(), start=True)
+    assert (entry.mine, entry.state) == (True, State.STARTED)
+    assert (await owners.journal("b").find(KEY)).state is State.STARTED
+    done = await journal.change(entry, State.DONE, ok())
+    assert seen(done) == (State.DONE, ok(), 1)
+
+
 async def test_of_many_who_claim_at_once_one_gets_it(owners: Owners) -> None:
     journals = [owners.journal(name) for name in "abcd"]
     entries = await asyncio.gather(*(journals[n % 4].claim(intent()) for n in range(40)))
@@ -213,14 +222,14 @@ async def test_what_rides_with_a_claim_holds_or_nothing_is_claimed(owners: Owner
     journal = owners.journal("a")
     seen: list[bool] = []
 
-    def refuses(transaction: Any) -> DeniedError:
+    def refuses(transaction: Any, meant: Any, before: str | None) -> DeniedError:
         seen.append(True)
         return DeniedError("the approval was used")
 
     with pytest.raises(DeniedError, match="was used"):
         await journal.claim(intent(), [refuses])
     assert await journal.find(KEY) is None
-    assert (await journal.claim(intent(), [lambda transaction: None])).mine
+    assert (await journal.claim(intent(), [lambda transaction, meant, before: None])).mine
     # What is not ours to claim burns nothing.
     await journal.claim(intent(), [refuses])
     assert seen == [True]

@@ -11,3 +11,28 @@
 
 The stage `approve` asks and verifies; the journal uses an approval up when it claims the call.
 """
+
+from __future__ import annotations
+
+from callgate.approvals.desk import Approvals, Verdict
+from callgate.approvals.ledger import Authority, RoleAuthority
+from callgate.approvals.memory import MemoryApprovals
+from callgate.approvals.need import Escalation, Need
+from callgate.approvals.records import Approval, Grant, Standing
+from callgate.approvals.rules import ApprovalRules, Rule, Rules
+
+__all__ = [
+    "Approval",
+    "ApprovalRules",
+    "Approvals",
+    "Authority",
+    "Escalation",
+    "Grant",
+    "MemoryApprovals",
+    "Need",
+    "RoleAuthority",
+    "Rule",
+    "Rules",
+    "Standing",
+    "Verdict",
+]

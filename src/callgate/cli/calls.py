@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from callgate.cli.screen import CallList, CallScreen
 from callgate.gate import Gate
 from callgate.settings import Settings
 from callgate.types import Status, ToolResult
+
+if TYPE_CHECKING:
+    from callgate.store.stores import Store
 
 __all__ = ["call_tool", "run_question"]
 
@@ -45,16 +48,18 @@ def call_tool(
         chosen = app.settings(file)
         watching = (calls,) if as_json else (calls, CallScreen(screen()))
 
-        # Outside the loop: servers are asked for their tools here.
-        gate = app.gate(chosen, watching)
+        # One key is one intent, also for who has approved it, so it is always one session.
+        session = None if key is None else f"call {key}"
 
-        async def once() -> ToolResult:
+        async def once(gate: Gate) -> ToolResult:
             try:
-                return await gate.session(strict=strict).call(name, text, key=key)
+                return await gate.session(id=session, strict=strict).call(name, text, key=key)
             finally:
                 await gate.close()
 
-        result = asyncio.run(once())
+        with app.stored(chosen) as store:
+            # Outside the loop: servers are asked for their tools here.
+            result = asyncio.run(once(app.gate(chosen, watching, store)))
         if as_json:
             print_json(calls.calls[-1])
         elif result.ok:
@@ -78,9 +83,11 @@ def run_question(
     with reporting(as_json):
         calls, console = CallList(), screen()
         chosen = app.settings(file)
-        # Outside the loop: servers are asked for their tools here.
-        gate = app.gate(chosen, (calls,) if as_json else (calls, CallScreen(console)))
-        done = asyncio.run(_run(question, model, chosen, gate, console))
+        watching = (calls,) if as_json else (calls, CallScreen(console))
+        with app.stored(chosen) as store:
+            # Outside the loop: servers are asked for their tools here.
+            gate = app.gate(chosen, watching, store)
+            done = asyncio.run(_run(question, model, chosen, gate, console))
         if as_json:
             print_json(_summary(done, calls))
         else:

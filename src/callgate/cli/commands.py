@@ -17,6 +17,7 @@ from callgate.cli.exchanges import replay_exchanges
 from callgate.cli.history import examine_history
 from callgate.cli.inspecting import inspect_source
 from callgate.cli.linting import lint_source
+from callgate.cli.journal import doubts, journal
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import print_json, reporting
 from callgate.cli.project import write
@@ -44,6 +45,10 @@ app.add_typer(models.commands, name="model")
 app.add_typer(db.commands, name="db")
 app.add_typer(sources.commands, name="add")
 app.add_typer(evaluation.commands, name="eval")
+app.add_typer(journal, name="journal")
+app.add_typer(doubts, name="doubts")
+app.add_typer(approvals.commands, name="approvals")
+app.add_typer(grants.commands, name="grants")
 app.command("run", epilog='Example: callgate run "How many words has: the sky is blue"')(
     run_question
 )

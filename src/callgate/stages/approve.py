@@ -104,7 +104,7 @@ class Approve:
         try:
             known = await self._known(call, need)
         except StoreError as exc:
-            return self._refuse(call, NotApprovedError(f"Nobody could be asked: {exc.message}"))
+            return self._refuse(call, _silent(exc))
         if isinstance(known, _Passed):
             return await self._pass(call, call_next, known)
         bound = bind(call, tool=self._digest, policy=self._version)
@@ -169,16 +169,20 @@ class Approve:
         self._tell(call, "approved", passed.why)
         result = await call_next(replace(call, riders=(*call.riders, passed.rider)))
         if passed.grant is not None and isinstance(result.error, RefusedError):
-            await self._desk.store.give_back(passed.grant.id, call.key)
+            try:
+                await self._desk.store.give_back(passed.grant.id, call.key)
+            except StoreError as exc:
+                self._tell(call, "unwritten", f"a use of {passed.grant.id} is lost: {exc.message}")
         return result
 
     async def _changed(self, call: ToolCall, known: Approval) -> ToolResult:
         """Make the call that a person wanted instead, as a new one, and tell the model."""
-        fresh = await self._desk.store.under(known.replaced_by)
+        try:
+            fresh = await self._desk.store.under(known.replaced_by)
+        except StoreError as exc:
+            return self._refuse(call, _silent(exc))
         if fresh is None:
-            return self._refuse(
-                call, NotApprovedError(f"The call that replaces {known.id} is lost.")
-            )
+            return self._refuse(call, NotApprovedError(f"What replaces {known.id} is lost."))
         self._tell(call, "changed", f"by {_people(known)}")
         result = await self._dispatch(
             replace(
@@ -220,6 +224,10 @@ class Approve:
 
     def _tell(self, call: ToolCall, verdict: str, reason: str) -> None:
         call.scope.emit(Decision(call=call, stage="approve", verdict=verdict, reason=reason))
+
+
+def _silent(exc: StoreError) -> NotApprovedError:
+    return NotApprovedError(f"Nobody could be asked: {exc.message}")
 
 
 def _people(known: Approval) -> str:
