@@ -275,6 +275,8 @@ def mend(source: str, report: Report) -> int:
         raise SettingsError(f"Fixes are written into JSON files only, and {source} is none.")
     edits = [edit for finding in report.findings for edit in finding.edits]
     return mending.mend(path, source, edits)
+
+
 @contextmanager
 def stored(chosen: Settings) -> Generator[Store | None]:
     """Open the store for a while, if the settings name one.

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from callgate.approvals.desk import Approvals
 from callgate.stages.admit import Rates
+from callgate.stages.bound import Blobs
 from callgate.stages.breaker import Circuits
 from callgate.stages.cache import Generations
 from callgate.stages.guard import Spend
-from callgate.stages.bound import Blobs
 from callgate.stages.journal import Journal, MemoryJournal
 from callgate.stages.resolve import Switches
 from callgate.types import Tool

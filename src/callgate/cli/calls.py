@@ -21,7 +21,7 @@ from callgate.settings import Settings
 from callgate.types import Status, ToolResult
 
 if TYPE_CHECKING:
-    from callgate.store.stores import Store
+    pass
 
 __all__ = ["call_tool", "run_question"]
 

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from callgate.cli import breakers, db, evaluation, models, sources, tools
+from callgate.cli import (
+    approvals,
+    breakers,
+    db,
+    evaluation,
+    grants,
+    models,
+    sources,
+    tools,
+)
 from callgate.cli.calls import call_tool, run_question
 from callgate.cli.compiling import compile_source
 from callgate.cli.diffing import diff_sources
@@ -16,8 +25,8 @@ from callgate.cli.doctor import doctor
 from callgate.cli.exchanges import replay_exchanges
 from callgate.cli.history import examine_history
 from callgate.cli.inspecting import inspect_source
-from callgate.cli.linting import lint_source
 from callgate.cli.journal import doubts, journal
+from callgate.cli.linting import lint_source
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import print_json, reporting
 from callgate.cli.project import write

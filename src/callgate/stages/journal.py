@@ -409,7 +409,7 @@ class JournalStage:
         intent = intent_of(call, self._tool)
         try:
             entry = await waited(
-                lambda: self._journal.claim(intent, call.riders),
+                lambda: self._journal.claim(intent, call.riders, start=self._at_once),
                 intent,
                 Patience(call, self._tool, self._clock),
             )

@@ -9,19 +9,19 @@ from functools import cached_property
 from callgate.backends import Backends
 from callgate.stages.journal import Entry, State
 from callgate.store.approvals import SqlApprovals
-from callgate.store.cells import Cells
-from callgate.store.circuits import SharedCircuits
 from callgate.store.audit import Verified, verify
 from callgate.store.blobs import SqlBlobs
+from callgate.store.cells import Cells
+from callgate.store.circuits import SharedCircuits
 from callgate.store.database import Database, Sync
 from callgate.store.generations import SharedGenerations
 from callgate.store.journal import SqlJournal
 from callgate.store.rates import SharedRates
-from callgate.store.spend import SharedSpend
-from callgate.store.switches import SharedSwitches
 from callgate.store.records import Records
 from callgate.store.retention import Keep, prune
 from callgate.store.runs import SqlRuns
+from callgate.store.spend import SharedSpend
+from callgate.store.switches import SharedSwitches
 from callgate.types import ToolResult
 
 __all__ = ["Store"]
