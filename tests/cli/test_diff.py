@@ -109,8 +109,10 @@ def test_the_screen_shows_the_call_that_breaks(callgate: Command, project: Path)
         "  parameters#/required  'q' has to be there now",
         '  old calls: rename {"query":"q"}',
         "all tools  breaking  major",
-        "a prompt cache keeps 0 of 1 tools; 148 bytes of definitions behind them are read anew "
-        "once",
+        (
+            "a prompt cache keeps 0 of 1 tools; 148 bytes of definitions behind them are read anew "
+            "once"
+        ),
     ]
 
 
