@@ -10,9 +10,12 @@ from callgate.agents.budget import Budget
 from callgate.agents.loop import Options
 from callgate.agents.model import Model, fallback, open_model
 from callgate.agents.prices import price_of
+from callgate.contract.lint import Choice, Report
 from callgate.contract.listing import Listing
+from callgate.errors import SettingsError
 from callgate.gate import Gate
 from callgate.pipeline import Listener
+from callgate.release import mend as mending
 from callgate.release import read as surfaces
 from callgate.release.python_tools import read_references
 from callgate.settings import ModelSettings, Settings, load
@@ -22,11 +25,14 @@ from callgate.types import Tool
 __all__ = [
     "budget",
     "gate",
+    "lint_choice",
+    "mend",
     "model",
     "model_settings",
     "models_folder",
     "options",
     "read",
+    "read_tools",
     "settings",
     "tools",
 ]
@@ -74,9 +80,44 @@ def read(source: str, *, timeout: float = 30.0) -> Listing:
         MissingDependencyError: A live server is asked for, without the extra `mcp`.
     """
     if source.endswith(".toml"):
-        chosen = settings(Path(source))
-        return read_references(chosen.tools, chosen.root)
+        return read_tools(settings(Path(source)))
     return surfaces.read(source, Path.cwd(), timeout=timeout)
+
+
+def read_tools(chosen: Settings) -> Listing:
+    """Read the tools that the settings name.
+
+    Raises:
+        SettingsError: A Python module cannot be imported.
+        DefinitionError: What it names is no tool.
+    """
+    return read_references(chosen.tools, chosen.root)
+
+
+def lint_choice(chosen: Settings, options: Choice) -> Choice:
+    """Return which rules of lint run: what a command line says is added to the settings."""
+    usual = chosen.lint
+    return Choice(
+        enable=(*usual.enable, *options.enable),
+        disable=(*usual.disable, *options.disable),
+        only=options.only,
+        severity=usual.severity,
+        ignore=(*usual.ignore, *options.ignore),
+    )
+
+
+def mend(source: str, report: Report) -> int:
+    """Write the safe fixes of a report into the JSON file that was judged; return how many.
+
+    Raises:
+        SettingsError: The source is no JSON file.
+        DefinitionError: The file cannot be read or written.
+    """
+    path = Path(source)
+    if not path.is_file() or path.suffix == ".py":
+        raise SettingsError(f"Fixes are written into JSON files only, and {source} is none.")
+    edits = [edit for finding in report.findings for edit in finding.edits]
+    return mending.mend(path, source, edits)
 
 
 def budget(chosen: Settings) -> Budget:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar, cast
 
 from callgate.errors import SettingsError
 
-__all__ = ["FILE", "ModelSettings", "RunLimits", "Settings", "find_file", "load"]
+__all__ = ["FILE", "LintSettings", "ModelSettings", "RunLimits", "Settings", "find_file", "load"]
 
 FILE = "callgate.toml"
 """The name of the settings file."""
@@ -65,6 +65,23 @@ class ModelSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LintSettings:
+    """Which rules of `callgate lint` run: the table `[lint]`.
+
+    Attributes:
+        enable: Rules to run beside the usual ones; `all` for every rule.
+        disable: Rules not to run.
+        ignore: Findings to leave out, each `rule` or `rule:tool`, where both may hold `*`.
+        severity: Severities other than a rule's own, by rule.
+    """
+
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    severity: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that may be set.
 
@@ -76,6 +93,7 @@ class Settings:
         models: Models under names of one's own.
         limits: Bounds of one run.
         folder: Where weights and other large files are kept.
+        lint: Which rules of `callgate lint` run.
     """
 
     file: Path | None = None
@@ -85,6 +103,7 @@ class Settings:
     models: Mapping[str, ModelSettings] = field(default_factory=dict[str, ModelSettings])
     limits: RunLimits = field(default_factory=RunLimits)
     folder: Path = field(default_factory=Path)
+    lint: LintSettings = field(default_factory=LintSettings)
 
 
 def find_file(start: Path, environment: Mapping[str, str]) -> Path | None:
@@ -123,7 +142,7 @@ def load(
     start = start or Path.cwd()
     path = find_file(start, environment) if file is None else _existing(file, "--file")
     table = _Table(str(path or "callgate.toml"), "", _parse(path) if path else {})
-    table.only(("tools", "model", "models", "limits", "folder"))
+    table.only(("tools", "model", "models", "limits", "folder", "lint"))
     variables = _Table.of_environment(environment)
     root = (path.parent if path else start).resolve()
     return Settings(
@@ -134,6 +153,18 @@ def load(
         models={name: _model(inner) for name, inner in table.tables("models")},
         limits=_limits(table.table("limits"), variables),
         folder=_folder(table, root, environment),
+        lint=_lint(table.table("lint")),
+    )
+
+
+def _lint(table: _Table) -> LintSettings:
+    table.only([part.name for part in fields(LintSettings)])
+    levels = table.table("severity")
+    return LintSettings(
+        enable=table.take("enable", _texts, ()),
+        disable=table.take("disable", _texts, ()),
+        ignore=table.take("ignore", _texts, ()),
+        severity={rule: levels.take(rule, _text, "") for rule in levels.values},
     )
 
 

@@ -15,6 +15,8 @@ from callgate.cli.diffing import diff_sources
 from callgate.cli.doctor import doctor
 from callgate.cli.exchanges import replay_exchanges
 from callgate.cli.history import examine_history
+from callgate.cli.inspecting import inspect_source
+from callgate.cli.linting import lint_source
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import print_json, reporting
 from callgate.cli.project import write
@@ -48,6 +50,8 @@ app.command("compile", epilog="Example: callgate compile --wire openai --strict 
     compile_source
 )
 app.command("diff", epilog="Example: callgate diff git:main:tools.json tools.json")(diff_sources)
+app.command("inspect", epilog="Example: callgate inspect tools.json --json")(inspect_source)
+app.command("lint", epilog="Example: callgate lint tools.json --fail-on warning")(lint_source)
 
 doctors = typer.Typer(
     invoke_without_command=True, callback=doctor, epilog="Example: callgate doctor --json"

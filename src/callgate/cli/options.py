@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-__all__ = ["AsJson", "SettingsFile", "Source", "Wire"]
+__all__ = ["AsJson", "Seconds", "SettingsFile", "Source", "Wire"]
 
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON value on standard output, errors too.")
@@ -17,6 +17,9 @@ SettingsFile: TypeAlias = Annotated[
     typer.Option(
         "--file", "-f", help="Settings file; else $CALLGATE_FILE, else the nearest callgate.toml."
     ),
+]
+Seconds: TypeAlias = Annotated[
+    float, typer.Option("--timeout", min=0.1, help="Seconds a live server may take.")
 ]
 Source: TypeAlias = Annotated[
     str,

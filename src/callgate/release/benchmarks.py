@@ -17,19 +17,17 @@ parameter is marked as required none is, and a description stays empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from callgate.contract.listing import Listed
 from callgate.release.forms import Item, listed
 from callgate.release.type_words import translate
 from callgate.schema.values import is_array, is_object
-from callgate.types import Effect, Tool
+from callgate.types import Tool
 
 __all__ = ["benchmark_tools", "observed_tools"]
-
-_METHODS: Mapping[str, Effect] = {"GET": Effect.READ, "HEAD": Effect.READ}
-"""What an HTTP method promises; POST is used for queries as well as for effects."""
 
 
 def benchmark_tools(item: Item) -> list[Listed] | None:
@@ -94,7 +92,7 @@ def _toolbench(item: Item) -> Listed:
         "description": value.get("description"),
         "parameters": _object({**optional, **required}, list(required)),
     }
-    return _translated(item, "toolbench", fields, _METHODS.get(str(value.get("method"))))
+    return _translated(item, "toolbench", fields)
 
 
 def _by_name(parameters: Any) -> dict[str, Any]:
@@ -118,7 +116,7 @@ def _queried(item: Item) -> Listed:
         ),
         "returns": _object(returns) if is_object(returns) and returns else None,
     }
-    return _translated(item, form, fields, _METHODS.get(str(value.get("method"))))
+    return _translated(item, form, fields)
 
 
 def _allowed(parameter: Any) -> Any:
@@ -155,24 +153,14 @@ def _object(properties: Any, required: Any = None) -> dict[str, Any]:
     return made
 
 
-def _translated(
-    item: Item, form: str, fields: dict[str, Any], effect: Effect | None = None
-) -> Listed:
+def _translated(item: Item, form: str, fields: dict[str, Any]) -> Listed:
     notes: list[str] = []
     for key in ("parameters", "returns"):
         if fields.get(key) is not None:
             fields[key] = translate(fields[key], notes.append)
-    entry = listed(item, form, fields, returns="returns", effect=effect)
-    return Listed(
-        tool=entry.tool,
-        place=entry.place,
-        form=form,
-        notes=(*notes, *entry.notes),
-        effect_told=entry.effect_told,
-        ignored=entry.ignored,
-        # The record has no schema that could be changed where it stands.
-        steps={"item": item.steps},
-    )
+    entry = listed(item, form, fields, returns="returns")
+    # The record has no schema that could be changed where it stands.
+    return replace(entry, notes=(*notes, *entry.notes), steps={"item": item.steps})
 
 
 # --- gold actions ---------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from typing import Any
 
 import orjson
 
-from callgate.contract.listing import Listed, Listing
+from callgate.contract.listing import Listed, Listing, Steps
 from callgate.errors import DefinitionError
 from callgate.release.benchmarks import benchmark_tools, observed_tools
-from callgate.release.forms import Item, provider_tool
+from callgate.release.forms import Item, ignored, provider_tool
 from callgate.release.openapi import is_openapi, operations
 from callgate.schema.values import is_array, is_object
 from callgate.types import Tool
@@ -104,11 +104,14 @@ def read_value(data: Any, source: str) -> Listing:
     if isinstance(data, bool):
         data = {} if data else {"not": {}}
     if is_object(data):
-        data, steps = _unwrapped(data)
-        if is_openapi(data):
-            return operations(data, source)
-    else:
-        steps = ()
+        listing = _read(*_unwrapped(data), source)
+        return _ignoring(listing, ignored(data))
+    return _read(data, (), source)
+
+
+def _read(data: Any, steps: Steps, source: str) -> Listing:
+    if is_openapi(data):
+        return operations(data, source)
     if is_array(data):
         return _many(_items(data, steps), source)
     if is_object(data):
@@ -116,17 +119,25 @@ def read_value(data: Any, source: str) -> Listing:
     raise DefinitionError(f"{source} holds neither tools nor a schema.")
 
 
-def _unwrapped(data: dict[str, Any]) -> tuple[Any, tuple[str | int, ...]]:
+def _ignoring(listing: Listing, rules: frozenset[str]) -> Listing:
+    """Switch the rules off for all tools of a document that names them at its top."""
+    if not rules:
+        return listing
+    entries = [replace(entry, ignored=entry.ignored | rules) for entry in listing.entries]
+    return replace(listing, entries=tuple(entries))
+
+
+def _unwrapped(data: dict[str, Any]) -> tuple[Any, Steps]:
     """Follow the keys under which an answer or a request holds its tools."""
     inner: Any = data
-    steps: tuple[str | int, ...] = ()
+    steps: Steps = ()
     for name in ("result", "toolConfig", "tools"):
         if is_object(inner) and name in inner and "dialogue" not in inner:
             inner, steps = inner[name], (*steps, name)
     return inner, steps
 
 
-def _items(data: list[Any], steps: tuple[str | int, ...]) -> Iterator[Item | None]:
+def _items(data: list[Any], steps: Steps) -> Iterator[Item | None]:
     for place, value in enumerate(data):
         yield Item(value=value, steps=(*steps, place)) if is_object(value) else None
 

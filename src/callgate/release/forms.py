@@ -6,7 +6,7 @@ Each reader takes one item of a list and says what it is, or None if it is of an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -189,20 +189,7 @@ def _bedrock(item: Item) -> Listed | None:
     steps = dict(entry.steps)
     if "parameters" in steps:
         steps["parameters"] = (*item.steps, "toolSpec", "inputSchema", "json")
-    return _with_steps(entry, steps)
-
-
-def _with_steps(entry: Listed, steps: Mapping[str, Steps]) -> Listed:
-    return Listed(
-        tool=entry.tool,
-        place=entry.place,
-        form=entry.form,
-        notes=entry.notes,
-        effect_told=entry.effect_told,
-        annotations=entry.annotations,
-        ignored=entry.ignored,
-        steps=steps,
-    )
+    return replace(entry, steps=steps)
 
 
 def _anthropic(item: Item) -> Listed | None:
@@ -240,21 +227,14 @@ def _mcp(item: Item) -> Listed | None:
     value = item.value
     if not (isinstance(value.get("name"), str) and is_object(value.get("inputSchema"))):
         return None
+    effect = _hinted(_hints(value))
+    entry = listed(item, "mcp", value, schema="inputSchema", returns="outputSchema", effect=effect)
+    return replace(entry, annotations=_hints(value))
+
+
+def _hints(value: Mapping[str, Any]) -> Mapping[str, Any]:
     found = value.get("annotations")
-    hints: Mapping[str, Any] = found if is_object(found) else {}
-    entry = listed(
-        item, "mcp", value, schema="inputSchema", returns="outputSchema", effect=_hinted(hints)
-    )
-    return Listed(
-        tool=entry.tool,
-        place=entry.place,
-        form=entry.form,
-        notes=entry.notes,
-        effect_told=entry.effect_told,
-        annotations=hints,
-        ignored=entry.ignored,
-        steps=entry.steps,
-    )
+    return found if is_object(found) else {}
 
 
 def _hinted(hints: Mapping[str, Any]) -> Effect | None:
@@ -273,4 +253,5 @@ def _named(item: Item) -> Listed | None:
         return None
     known = value.get("effect") in {kind.value for kind in Effect}
     effect = Effect(value["effect"]) if known else None
-    return listed(item, "callgate", value, returns="returns", effect=effect)
+    entry = listed(item, "callgate", value, returns="returns", effect=effect)
+    return replace(entry, annotations=_hints(value))
