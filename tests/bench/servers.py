@@ -10,6 +10,7 @@ import mcp
 from mcp.client.stdio import StdioServerParameters
 
 from callgate import Gate
+from callgate.controls import Controls
 from callgate.sources.mcp import McpServer, McpSource, connect_all
 from callgate.types import Effect, Limits
 from tests.bench.measure import Figure, Plan, Spread, alone, side_by_side
@@ -68,7 +69,7 @@ def _over(name: str, ours: Spread, bare: Spread) -> Figure:
 async def _call(plan: Plan) -> Figure:
     source, ops = _source("1"), max(20, plan.batch // 2)
     await source.connect()
-    gate = Gate([source], repeats=1_000_000)
+    gate = Gate([source], controls=Controls(repeats=1_000_000))
     session = gate.session()
     async with _bare("1") as client:
         await client.list_tools()

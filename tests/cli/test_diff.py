@@ -110,9 +110,10 @@ def test_the_screen_shows_the_call_that_breaks(callgate: Command, project: Path)
         '  old calls: rename {"query":"q"}',
         "all tools  breaking  major",
         (
-            "a prompt cache keeps 0 of 1 tools; 148 bytes of definitions behind them are read anew "
+            "a prompt cache keeps 0 of 1 tools; 41 tokens of definitions behind them are read anew "
             "once"
         ),
+        "tokens: 41, now 41 (+0; o200k_base)",
     ]
 
 
@@ -129,10 +130,10 @@ def test_the_screen_tells_what_came_what_went_and_what_is_too_hard(
     lines = callgate("diff", "a.json", "b.json").out.splitlines()
     assert "  the parameters are too hard to decide: pattern" in lines
     assert "  the tool 'search' seems to be 'other' now" in lines
-    assert lines[-2] == "all tools  breaking  major"
+    assert lines[-3] == "all tools  breaking  major"
     lines = callgate("diff", "c.json", "d.json").out.splitlines()
     assert "the tool 'search' is new" in lines
-    assert lines[-2] == "all tools  undecided  major"
+    assert lines[-3] == "all tools  undecided  major"
     stored(project, f=[{**SEARCH, "parameters": {}}])
     lines = callgate("diff", "f.json", "e.json").out.splitlines()
     assert "  and 10 changes more" in lines
@@ -140,13 +141,17 @@ def test_the_screen_tells_what_came_what_went_and_what_is_too_hard(
 
 def test_what_is_the_same_is_one_line(callgate: Command, project: Path) -> None:
     stored(project, a=[SEARCH])
-    assert callgate("diff", "a.json", "a.json").out == "all tools  compatible  none\n"
+    told = callgate("diff", "a.json", "a.json").out.splitlines()
+    assert told[0] == "all tools  compatible  none"
+    assert told[1].startswith("tokens: ")
 
 
 def test_python_tools_are_compared_with_files(callgate: Command, project: Path) -> None:
     told = callgate("diff", "tools.py:add", "tools.py:TOOLS", "--json").json
     assert (told["verdict"], told["semver"]) == ("compatible", "minor")
     assert [one["after"] for one in told["changes"]] == ["fail", "wait"]
+    assert told["tokens"]["after"] > told["tokens"]["before"]
+    assert told["tokens"]["encoding"] in ("o200k_base", "estimate")
 
 
 def test_a_file_is_compared_with_a_revision(callgate: Command, project: Path) -> None:

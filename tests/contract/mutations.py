@@ -94,9 +94,10 @@ def change_type(place: dict[str, Any], chance: random.Random) -> None:
 
 def move_bound(place: dict[str, Any], chance: random.Random) -> None:
     names = [
-        name for name in place
+        name
+        for name in place
         if name.startswith(("min", "max", "exclusive")) and isinstance(place[name], int | float)
-    ]  # fmt: skip
+    ]
     if names:
         name = chance.choice(names)
         place[name] = max(0, place[name] + chance.choice([1, -1, 2]))
@@ -106,9 +107,17 @@ def move_bound(place: dict[str, Any], chance: random.Random) -> None:
 
 def add_bound(place: dict[str, Any], chance: random.Random) -> None:
     name = chance.choice(
-        ["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "minProperties",
-         "maxProperties"]
-    )  # fmt: skip
+        [
+            "minimum",
+            "maximum",
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+            "minProperties",
+            "maxProperties",
+        ]
+    )
     place[name] = chance.choice([0, 1, 2, 3, 5, 10])
 
 
@@ -236,10 +245,42 @@ def _wrap(place: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, An
 
 
 MUTATIONS: tuple[Mutation, ...] = (
-    require, require, release, add_property, drop_property, rename_property, close, unclose,
-    widen_type, widen_type, narrow_type, change_type, move_bound, move_bound, add_bound,
-    drop_keyword, drop_keyword, add_member, drop_member, enumerate_values, change_pattern,
-    change_format, make_nullable, make_list, replace_inside, change_items, change_step, drop_branch,
-    add_branch, swap_union, describe, say_twice_not, say_all_of, say_any_of, split_types,
-    split_condition, add_dependency, set_value,
-)  # fmt: skip
+    require,
+    require,
+    release,
+    add_property,
+    drop_property,
+    rename_property,
+    close,
+    unclose,
+    widen_type,
+    widen_type,
+    narrow_type,
+    change_type,
+    move_bound,
+    move_bound,
+    add_bound,
+    drop_keyword,
+    drop_keyword,
+    add_member,
+    drop_member,
+    enumerate_values,
+    change_pattern,
+    change_format,
+    make_nullable,
+    make_list,
+    replace_inside,
+    change_items,
+    change_step,
+    drop_branch,
+    add_branch,
+    swap_union,
+    describe,
+    say_twice_not,
+    say_all_of,
+    say_any_of,
+    split_types,
+    split_condition,
+    add_dependency,
+    set_value,
+)

@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,9 @@ FILES = (
 )
 
 
-def tools(folder: Path) -> list[Tool]:
-    """Return the tools of all files."""
-    return [tool for file in FILES for tool in read(file, folder / "evals").tools]
+def tools(folder: Path, files: Sequence[str] = FILES) -> list[Tool]:
+    """Return the tools of all files, or of some."""
+    return [tool for file in files for tool in read(file, folder / "evals").tools]
 
 
 def judged(given: list[Tool], seed: int, pairs: int) -> dict[str, Any]:

@@ -13,9 +13,35 @@ from tests.contract.schemas import KINDS, NAMES, SCALARS, dicts
 __all__ = ["Sampler", "universe"]
 
 TEXTS = (
-    "", "a", "b", "ab", "abc", "abab", "cd", "x_1", "x_", "_", "12", "12-34", "1", "A", "Ab", "a b",
-    "a@b.com", "id", "note", "kind", "zz", "é", "aaaa", "aaaaa", "b1b", "0a", "\n", "ba",
-)  # fmt: skip
+    "",
+    "a",
+    "b",
+    "ab",
+    "abc",
+    "abab",
+    "cd",
+    "x_1",
+    "x_",
+    "_",
+    "12",
+    "12-34",
+    "1",
+    "A",
+    "Ab",
+    "a b",
+    "a@b.com",
+    "id",
+    "note",
+    "kind",
+    "zz",
+    "é",
+    "aaaa",
+    "aaaaa",
+    "b1b",
+    "0a",
+    "\n",
+    "ba",
+)
 FEW: tuple[Any, ...] = (None, True, 0, 1, 2.5, "", "a", "ab", "x_1", [], {}, [0], {"a": 0})
 EXTRA_NAMES = ("zz", "q", "x_9", "12", "", "ab", "a1", "_", "id_2", "a_2")
 

@@ -12,25 +12,91 @@ __all__ = ["KEYWORDS", "PATTERNS", "histogram", "schema"]
 
 NAMES = ("a", "b", "c", "id", "kind", "note", "x_1", "x_2")
 PATTERNS = (
-    "^[a-z]+$", "^[a-z]*$", "^[a-zA-Z]+$", "^x_", "_", "^.{2,4}$", r"^\d+$", r"^\d{2}-\d{2}$",
-    "^(ab|cd)*$", "^a", "b$", "^[^0-9]*$", "a|b", "^$", r"^\w+@\w+\.com$", "^(a|b|id|note)$", ".",
-)  # fmt: skip
+    "^[a-z]+$",
+    "^[a-z]*$",
+    "^[a-zA-Z]+$",
+    "^x_",
+    "_",
+    "^.{2,4}$",
+    r"^\d+$",
+    r"^\d{2}-\d{2}$",
+    "^(ab|cd)*$",
+    "^a",
+    "b$",
+    "^[^0-9]*$",
+    "a|b",
+    "^$",
+    r"^\w+@\w+\.com$",
+    "^(a|b|id|note)$",
+    ".",
+)
 FORMATS = ("date", "date-time", "email", "uri", "uuid")
 KINDS = ("null", "boolean", "integer", "number", "string", "array", "object")
 SCALARS: tuple[Any, ...] = (
-    None, True, False, 0, 1, 2, 3, 5, -1, 1.0, 0.5, 2.5, 10, "", "a", "b", "ab", "abc", "x_1", "12",
-)  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    1,
+    2,
+    3,
+    5,
+    -1,
+    1.0,
+    0.5,
+    2.5,
+    10,
+    "",
+    "a",
+    "b",
+    "ab",
+    "abc",
+    "x_1",
+    "12",
+)
 
 KEYWORDS = frozenset(
     {
-        "type", "enum", "const", "required", "properties", "additionalProperties",
-        "patternProperties", "propertyNames", "items", "prefixItems", "contains", "minContains",
-        "maxContains", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength",
-        "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "multipleOf",
-        "uniqueItems", "pattern", "format", "anyOf", "oneOf", "allOf", "not", "if", "then", "else",
-        "dependentRequired", "dependentSchemas", "$ref", "$defs",
+        "type",
+        "enum",
+        "const",
+        "required",
+        "properties",
+        "additionalProperties",
+        "patternProperties",
+        "propertyNames",
+        "items",
+        "prefixItems",
+        "contains",
+        "minContains",
+        "maxContains",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "minLength",
+        "maxLength",
+        "minItems",
+        "maxItems",
+        "minProperties",
+        "maxProperties",
+        "multipleOf",
+        "uniqueItems",
+        "pattern",
+        "format",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "dependentRequired",
+        "dependentSchemas",
+        "$ref",
+        "$defs",
     }
-)  # fmt: skip
+)
 
 
 def schema(chance: random.Random, depth: int = 3) -> dict[str, Any]:

@@ -310,7 +310,7 @@ BREAKING: list[tuple[str, Any, Any, Any]] = [
         "contains and its opposite",
         {"type": "array", "contains": {"type": "string"}},
         {"not": {"contains": {"type": "null"}}},
-        [None, ""],
+        ["", None],
     ),
     ("repeats", {"type": "array", "items": {"type": "integer"}}, {"uniqueItems": True}, [0, 0]),
     (

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
@@ -125,7 +125,7 @@ async def known(soon: Soon[Any]) -> Any:
 def check(machine: type[Machine], kind: Kind, *, steps: int = 40) -> None:
     """Let hypothesis look for a run of the machine that breaks its model."""
     run_state_machine_as_test(
-        lambda: machine(kind),
+        cast("type[RuleBasedStateMachine]", lambda: machine(kind)),
         settings=settings(
             max_examples=kind.examples,
             stateful_step_count=steps,

@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from callgate.cli.inspecting import token_count
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import Exit, ended, fail, print_json, reporting
 from callgate.cli.screen import shown
 from callgate.contract.diff.surface import SurfaceDiff, diff_surfaces
 from callgate.contract.diff.tool import Part, ToolDiff, diff_schemas
 from callgate.contract.inclusion.include import Verdict
+from callgate.contract.lint.tokens import TokenCount, definition_text
 from callgate.contract.listing import Listing
 from callgate.errors import DefinitionError, SettingsError
 from callgate.release.read import read
@@ -68,14 +70,14 @@ def diff_sources(
     with reporting(as_json):
         before, after = _sources(old, new, rev)
         try:
-            told = _compared(_read(before), _read(after), Part(used_as))
+            told, counted = _compared(_read(before), _read(after), Part(used_as))
         except DefinitionError as error:
             # 1 says that a change breaks somebody; what cannot be read says nothing.
             fail(error, as_json=as_json, exit_code=Exit.USAGE)
         if as_json:
-            print_json({"old": before, "new": after, **told.to_json()})
+            print_json({"old": before, "new": after, **_as_json(told, counted)})
         else:
-            _print(told)
+            _print(told, counted)
         ended(_CODES[told.verdict])
 
 
@@ -93,17 +95,30 @@ def _read(source: str) -> Listing:
     return read(source, Path.cwd())
 
 
-def _compared(before: Listing, after: Listing, used_as: Part) -> ToolDiff | SurfaceDiff:
+def _compared(
+    before: Listing, after: Listing, used_as: Part
+) -> tuple[ToolDiff | SurfaceDiff, TokenCount | None]:
     if before.forms == after.forms == ("schema",):
         one, other = before.tools[0], after.tools[0]
-        return diff_schemas(one.parameters, other.parameters, used_as, other.name)
-    return diff_surfaces(before.tools, after.tools)
+        return diff_schemas(one.parameters, other.parameters, used_as, other.name), None
+    counted = token_count()
+    told = diff_surfaces(
+        before.tools, after.tools, lambda tool: counted.count(definition_text(tool))
+    )
+    return told, counted
+
+
+def _as_json(told: ToolDiff | SurfaceDiff, counted: TokenCount | None) -> dict[str, Any]:
+    value = told.to_json()
+    if counted is not None:
+        value["tokens"] |= {"encoding": counted.name, "exact": counted.exact}
+    return value
 
 
 # --- the screen -----------------------------------------------------------------------------
 
 
-def _print(told: ToolDiff | SurfaceDiff) -> None:
+def _print(told: ToolDiff | SurfaceDiff, counted: TokenCount | None) -> None:
     console = Console(highlight=False, soft_wrap=True)
     tools = told.tools if isinstance(told, SurfaceDiff) else (told,)
     for tool in tools:
@@ -112,6 +127,11 @@ def _print(told: ToolDiff | SurfaceDiff) -> None:
     if isinstance(told, SurfaceDiff):
         for line in _surface(told):
             console.print(line)
+    if counted is not None and isinstance(told, SurfaceDiff) and told.tokens is not None:
+        before, after = told.tokens
+        console.print(
+            Text(f"tokens: {before}, now {after} ({after - before:+}; {counted.name})", "dim")
+        )
 
 
 def _head(name: str, verdict: Verdict, semver: str) -> Text:
@@ -164,7 +184,7 @@ def _surface(told: SurfaceDiff) -> Iterator[Text]:
     prefix = told.prefix
     if prefix.bytes_lost:
         yield Text(
-            f"a prompt cache keeps {prefix.kept} of {prefix.of} tools; {prefix.bytes_lost} bytes "
+            f"a prompt cache keeps {prefix.kept} of {prefix.of} tools; {prefix.tokens_lost} tokens "
             "of definitions behind them are read anew once",
             "dim",
         )

@@ -74,9 +74,10 @@ def suggest(before: Mapping[str, Any], after: Mapping[str, Any]) -> Migration:
     required = after.get("required", ())
     unnamed = [name for name in come if name in required and name not in fields.values()]
     unnamed += [
-        name for name in required
+        name
+        for name in required
         if name in old and name in new and name not in before.get("required", ())
-    ]  # fmt: skip
+    ]
     defaults = {name: _default(new[name]) for name in unnamed if _default(new[name]) is not None}
     dropped = [name for name in gone if name not in fields]
     return Migration(

@@ -36,9 +36,17 @@ _SAID: Mapping[str, Level] = MappingProxyType(
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
 _ONE = (
-    "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then",
-    "unevaluatedItems", "unevaluatedProperties",
-)  # fmt: skip
+    "additionalProperties",
+    "contains",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+)
 
 
 def schema_changes(before: Any, after: Any, part: str) -> tuple[Change, ...]:

@@ -44,8 +44,19 @@ def find_array(branch: Branch, solve: Solve, excluded: Sequence[Any]) -> Answer:
 
 
 class _Arrays:
-    __slots__ = ("_counted", "_excluded", "_facts", "_holders", "_least", "_most", "_prefix",
-                 "_solve", "_tries", "_twins", "_unique")  # fmt: skip
+    __slots__ = (
+        "_counted",
+        "_excluded",
+        "_facts",
+        "_holders",
+        "_least",
+        "_most",
+        "_prefix",
+        "_solve",
+        "_tries",
+        "_twins",
+        "_unique",
+    )
 
     def __init__(self, branch: Branch, solve: Solve, excluded: Sequence[Any]) -> None:
         self._facts = branch.facts

@@ -11,19 +11,38 @@ __all__ = ["Document"]
 
 _DROPPED = frozenset(
     {
-        "$anchor", "$comment", "$defs", "$dynamicAnchor", "$dynamicRef", "$id", "$ref", "$schema",
-        "contentSchema", "default", "definitions", "deprecated", "description", "examples",
-        "format", "readOnly", "title", "writeOnly",
+        "$anchor",
+        "$comment",
+        "$defs",
+        "$dynamicAnchor",
+        "$dynamicRef",
+        "$id",
+        "$ref",
+        "$schema",
+        "contentSchema",
+        "default",
+        "definitions",
+        "deprecated",
+        "description",
+        "examples",
+        "format",
+        "readOnly",
+        "title",
+        "writeOnly",
     }
-)  # fmt: skip
+)
 """Keywords that say nothing about validity; `format` is an annotation, as in `validate`."""
 
 _ENCODED = frozenset({"contentEncoding", "contentMediaType"})
 _SINCE_2020 = frozenset({"prefixItems"})
 _SINCE_2019 = _SINCE_2020 | {
-    "dependentRequired", "dependentSchemas", "maxContains", "minContains", "unevaluatedItems",
+    "dependentRequired",
+    "dependentSchemas",
+    "maxContains",
+    "minContains",
+    "unevaluatedItems",
     "unevaluatedProperties",
-}  # fmt: skip
+}
 _SINCE_7 = _SINCE_2019 | {"else", "if", "then"}
 _NOTHING: frozenset[str] = frozenset()
 _DRAFTS = (
@@ -51,8 +70,17 @@ class Document:
         definition: The schema with its references resolved.
     """
 
-    __slots__ = ("_definition", "_dropped", "_kept", "_names", "_old", "_waiting", "defs", "root",
-                 "unsaid")  # fmt: skip
+    __slots__ = (
+        "_definition",
+        "_dropped",
+        "_kept",
+        "_names",
+        "_old",
+        "_waiting",
+        "defs",
+        "root",
+        "unsaid",
+    )
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
@@ -149,8 +177,10 @@ def _split_dependencies(flat: dict[str, Any]) -> None:
 
 def _settle_unevaluated(flat: dict[str, Any]) -> None:
     """Say `additionalProperties` or `items` where `unevaluated...` means the same."""
-    for keyword, plain in (("unevaluatedProperties", "additionalProperties"),
-                           ("unevaluatedItems", "items")):  # fmt: skip
+    for keyword, plain in (
+        ("unevaluatedProperties", "additionalProperties"),
+        ("unevaluatedItems", "items"),
+    ):
         if keyword not in flat:
             continue
         inner = flat.pop(keyword)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import jsonschema_rs
 import orjson
@@ -16,15 +16,26 @@ from callgate.schema.values import is_array, is_object
 
 __all__ = ["Node", "Nodes"]
 
+Find: TypeAlias = Callable[[Any, Document], "Node"]
+"""Returns the node of a schema of a document."""
+
 _DEEPEST = 100
 """Schemas below each other, references followed, from which on a reference is kept as one."""
 
 _ONE = frozenset(
     {
-        "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then",
-        "unevaluatedItems", "unevaluatedProperties",
+        "additionalProperties",
+        "contains",
+        "else",
+        "if",
+        "items",
+        "not",
+        "propertyNames",
+        "then",
+        "unevaluatedItems",
+        "unevaluatedProperties",
     }
-)  # fmt: skip
+)
 _MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED = frozenset({"dependentSchemas", "patternProperties", "properties"})
 _AS_SET = frozenset({"required", "type"})
@@ -39,20 +50,25 @@ class Node:
         holds: Whether a JSON value is valid under it, as the validator says.
     """
 
-    __slots__ = ("_document", "_find", "_target", "holds", "keywords", "schema")
+    __slots__ = ("_document", "_find", "_number", "_target", "holds", "keywords", "schema")
 
     holds: Callable[[Any], bool]
 
     def __init__(
-        self, schema: Any, keywords: Mapping[str, Any], document: Document, find: Any
+        self, number: int, schema: Any, keywords: Mapping[str, Any], document: Document, find: Find
     ) -> None:
         """Keep what the node is made of; the validator is compiled when it is first asked."""
+        self._number = number
         self.schema = schema
         self.keywords = keywords
         self._document = document
         self._find = find
         self._target: Node | None = None
         self.holds = self._first
+
+    def __hash__(self) -> int:
+        """Hash by number, so that sets of nodes have the same order in every process."""
+        return self._number
 
     @property
     def target(self) -> Node:
@@ -163,7 +179,7 @@ class Nodes:
         self, key: tuple[Any, ...], schema: Any, keywords: Mapping[str, Any], document: Document
     ) -> Node:
         if key not in self._table:
-            self._table[key] = Node(schema, keywords, document, self.node)
+            self._table[key] = Node(len(self._table), schema, keywords, document, self.node)
         return self._table[key]
 
 

@@ -61,9 +61,23 @@ def patterns_of(branch: Branch) -> set[str]:
 
 
 class _Objects:
-    __slots__ = ("_absent", "_classes", "_demands", "_doubts", "_excluded", "_holders", "_known",
-                 "_least", "_most", "_names", "_required", "_solve", "_speak", "_tries",
-                 "_values")  # fmt: skip
+    __slots__ = (
+        "_absent",
+        "_classes",
+        "_demands",
+        "_doubts",
+        "_excluded",
+        "_holders",
+        "_known",
+        "_least",
+        "_most",
+        "_names",
+        "_required",
+        "_solve",
+        "_speak",
+        "_tries",
+        "_values",
+    )
 
     def __init__(self, branch: Branch, solve: Solve, speak: Speak, excluded: Sequence[Any]) -> None:
         self._solve, self._speak, self._excluded = solve, speak, excluded

@@ -28,9 +28,17 @@ _MOST_DEEP = 40
 _DIGIT: Ranges = ((0x30, 0x39),)
 _WORD: Ranges = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
 _SPACE: Ranges = (
-    (0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A),
-    (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF),
-)  # fmt: skip
+    (0x09, 0x0D),
+    (0x20, 0x20),
+    (0xA0, 0xA0),
+    (0x1680, 0x1680),
+    (0x2000, 0x200A),
+    (0x2028, 0x2029),
+    (0x202F, 0x202F),
+    (0x205F, 0x205F),
+    (0x3000, 0x3000),
+    (0xFEFF, 0xFEFF),
+)
 _ANY: Ranges = ((0, 0xD7FF), (0xE000, _LAST))
 _NAMED = MappingProxyType({"d": _DIGIT, "w": _WORD, "s": _SPACE})
 _CONTROLS = MappingProxyType({"t": 9, "n": 10, "v": 11, "f": 12, "r": 13})
@@ -378,8 +386,9 @@ class _Reader:
             first = False
             low = self._member()
             if self._peek() == "-" and self._pattern[self._place + 1 : self._place + 2] not in (
-                "", "]",
-            ):  # fmt: skip
+                "",
+                "]",
+            ):
                 self._place += 1
                 high = self._member()
                 if _width(low) != 1 or _width(high) != 1 or low[0][0] > high[0][0]:

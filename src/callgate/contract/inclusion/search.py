@@ -19,9 +19,32 @@ _MOST_MENTIONED = 120
 _MOST_KEPT = 60
 
 _PLAIN: tuple[Any, ...] = (
-    None, False, True, 0, 1, -1, 2, 0.5, 1.5, 1e9, "", "a", "ab", "A1!b", "0", "2024-01-31", " ",
-    "x" * 40, (), (None,), (0, 0), ("a", "b"), {}, {"a": 1}, {"zz": None},
-)  # fmt: skip
+    None,
+    False,
+    True,
+    0,
+    1,
+    -1,
+    2,
+    0.5,
+    1.5,
+    1e9,
+    "",
+    "a",
+    "ab",
+    "A1!b",
+    "0",
+    "2024-01-31",
+    " ",
+    "x" * 40,
+    (),
+    (None,),
+    (0, 0),
+    ("a", "b"),
+    {},
+    {"a": 1},
+    {"zz": None},
+)
 
 
 class Mentioned:

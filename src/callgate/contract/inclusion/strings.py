@@ -98,8 +98,9 @@ class _Search:
 
     def run(self, least: int, most: int | None) -> Answer:
         self.alphabet = list(_alphabet(self.machines, self.excluded))
-        start = tuple(machine.reach(1 << machine.start, start=True, end=False)
-                      for machine in self.machines)  # fmt: skip
+        start = tuple(
+            machine.reach(1 << machine.start, start=True, end=False) for machine in self.machines
+        )
         # Beside the automata a state holds the excluded strings that the text still begins.
         level: dict[tuple[_State, frozenset[str]], str] = {(start, frozenset(self.excluded)): ""}
         seen: set[tuple[_State, frozenset[str]]] = set()
