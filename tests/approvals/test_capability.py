@@ -287,6 +287,17 @@ class Broken(MemoryApprovals):
             raise StoreError("the disk is full")
 
 
+async def test_memory_forgets_what_is_decided_before_what_is_open(wall: Wall) -> None:
+    store = MemoryApprovals(now=wall, most=3)
+    scene = Scene(store=store, journal=MemoryJournal(now=wall), wall=wall)
+    session = scene.gate().session(ANA)
+    answer = await session.turn([part("pay", f"c{n}", cents=n) for n in range(3)])
+    await session.resume(answer, {"c1": Verdict(by=BOSS, approve=False)})
+    await session.turn([part("pay", "c9", cents=9)])
+    kept = await scene.desk().list(standing=None)
+    assert sorted(one.arguments[9:10] for one in kept) == [b"0", b"2", b"9"]
+
+
 @pytest.mark.parametrize("broken", ["under", "open"])
 async def test_where_nobody_can_be_asked_nothing_is_executed(wall: Wall, broken: str) -> None:
     store = Broken(wall, broken)
