@@ -107,6 +107,29 @@ async def test_a_changed_call_that_needs_more_than_its_editor_waits_for_it(scene
     assert texts(done)[0].startswith('"paid 5000 to shop"')
 
 
+async def test_a_changed_call_keeps_its_place_in_the_turn(scene: Scene) -> None:
+    gate = scene.gate()
+    session = gate.session(ANA, id="s")
+    answer = await session.turn([part("pay", f"c{n}", cents=n) for n in (1, 2, 3)])
+    yes = Verdict(by=BOSS, approve=True)
+    verdicts = {
+        "c1": Verdict(by=BOSS, approve=True, arguments={"cents": 10}),
+        "c2": yes,
+        "c3": Verdict(by=BOSS, approve=True, arguments={"cents": 30}),
+    }
+    done = await session.resume(answer, verdicts)
+    assert [made["cents"] for _, made in scene.done] == [10, 2, 30]
+    assert [item.result.ok for item in done.answered] == [True] * 3
+
+
+async def test_what_cannot_be_seen_is_shown_to_the_approver(scene: Scene) -> None:
+    gate = scene.gate()
+    # A right-to-left override would make an approver read the name backwards.
+    result = await gate.session(ANA).call("pay", {"cents": 1, "to": "a\u202eb\u200bé"})
+    assert result.pending is not None
+    assert result.pending.prompt.startswith('pay with {"cents":1,"to":"a\\u202eb\\u200bé"}')
+
+
 async def test_approved_calls_of_a_turn_run_while_others_wait(scene: Scene) -> None:
     gate = scene.gate(Rule(tools=("pay",), when="cents < 100", then="approve"))
     session = gate.session(ANA, id="s")
@@ -304,6 +327,10 @@ def test_a_misspelt_rule_is_told_when_the_gate_is_made(scene: Scene, rule: Rule,
         (Rule(then="ask", tools=()), "needs a tool"),
         (Rule(then="ask", roles=frozenset()), "names no role, so nobody could approve"),
         (Rule(then="approve", when="a <"), "cannot be read"),
+        (
+            Rule(then="ask", approvers=2, escalations=(Escalation(after=9, approvers=1),)),
+            "asks for fewer people after a time",
+        ),
     ],
 )
 def test_a_rule_that_allows_nothing_is_refused(scene: Scene, rule: Rule, told: str) -> None:

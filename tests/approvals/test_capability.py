@@ -287,6 +287,34 @@ class Broken(MemoryApprovals):
             raise StoreError("the disk is full")
 
 
+class Contended(MemoryApprovals):
+    """A store in which somebody else's change always comes first."""
+
+    async def change(
+        self, before: Approval, after: Approval, *, fresh: Approval | None = None
+    ) -> bool:
+        return False
+
+
+async def test_a_decision_that_others_always_come_before_is_given_up(wall: Wall) -> None:
+    scene = Scene(store=Contended(now=wall), journal=MemoryJournal(now=wall), wall=wall)
+    await scene.gate().session(ANA).turn([part("pay", cents=1)])
+    (asked,) = await scene.desk().list()
+    with pytest.raises(ApprovalError, match="is changed by others all the time"):
+        await scene.desk().approve(asked.id, BOSS)
+
+
+async def test_memory_forgets_what_is_decided_before_what_is_open(wall: Wall) -> None:
+    store = MemoryApprovals(now=wall, most=3)
+    scene = Scene(store=store, journal=MemoryJournal(now=wall), wall=wall)
+    session = scene.gate().session(ANA)
+    answer = await session.turn([part("pay", f"c{n}", cents=n) for n in range(3)])
+    await session.resume(answer, {"c1": Verdict(by=BOSS, approve=False)})
+    await session.turn([part("pay", "c9", cents=9)])
+    kept = await scene.desk().list(standing=None)
+    assert sorted(one.arguments[9:10] for one in kept) == [b"0", b"2", b"9"]
+
+
 @pytest.mark.parametrize("broken", ["under", "open"])
 async def test_where_nobody_can_be_asked_nothing_is_executed(wall: Wall, broken: str) -> None:
     store = Broken(wall, broken)

@@ -24,12 +24,15 @@ class MemoryApprovals:
         audit: What was asked, decided, used, given and taken back, in order.
     """
 
-    def __init__(self, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, now: Callable[[], float] = time.time, most: int = 100_000) -> None:
         """Start empty.
 
         Args:
             now: Seconds since 1970.
+            most: Approvals kept; the oldest that are decided or too old make room. Defaults to
+                100,000.
         """
+        self._most = most
         self._now = now
         self._approvals: dict[str, Approval] = {}
         self._keys: dict[str, str] = {}
@@ -51,6 +54,8 @@ class MemoryApprovals:
         id = self._keys.setdefault(approval.binding.key, approval.id)
         if id != approval.id or id in self._approvals:
             return self._approvals[id]
+        if len(self._approvals) >= self._most:
+            self._make_room()
         self._approvals[id] = approval
         self._note("asked", id, approval.binding.principal)
         return approval
@@ -154,6 +159,13 @@ class MemoryApprovals:
             return None
 
         return use
+
+    def _make_room(self) -> None:
+        now = self._now()
+        open_still = (Standing.PENDING, Standing.APPROVED)
+        closed = [one for one in self._approvals.values() if one.standing(now) not in open_still]
+        for one in closed[: max(1, self._most // 10)]:
+            del self._approvals[one.id], self._keys[one.binding.key]
 
     def _note(self, event: str, id: str, who: str) -> None:
         self.audit.append((event, id, who))

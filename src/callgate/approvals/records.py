@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -25,6 +26,7 @@ __all__ = [
     "grant_from_json",
     "grant_to_json",
     "tool_digest",
+    "visible",
 ]
 
 
@@ -189,6 +191,16 @@ class Approval:
     def reason(self) -> str:
         """What the person said who decided; empty if nobody did or nothing was said."""
         return self.votes[-1].reason if self.votes else ""
+
+
+def visible(text: str) -> str:
+    """Return text in which characters that cannot be seen stand as JSON writes them.
+
+    What reorders or hides text must not make an approver see something else than what executes.
+    """
+    return "".join(
+        one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text
+    )
 
 
 def ask(call: ToolCall, tool: Tool, need: Need, binding: Binding, now: float) -> Approval:

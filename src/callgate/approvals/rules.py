@@ -150,6 +150,10 @@ def _read(rule: Rule) -> Condition:
         raise DefinitionError(
             f"the rule `{rule.when}` needs a tool, at least one approver and more than 0 seconds"
         )
+    if any((step.approvers or rule.approvers) < rule.approvers for step in rule.escalations):
+        raise DefinitionError(
+            f"the rule `{rule.when}` asks for fewer people after a time; an escalation adds people"
+        )
     if rule.then == "ask" and not rule.roles:
         raise DefinitionError(
             f"the rule `{rule.when}` names no role, so nobody could approve; say roles=..."

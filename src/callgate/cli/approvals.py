@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -13,13 +14,12 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import orjson
 import typer
 from rich.console import Console
-from rich.json import JSON
 from rich.table import Table
 from rich.text import Text
 
 from callgate import app
 from callgate.approvals.desk import Approvals
-from callgate.approvals.records import Approval, Standing, approval_to_json
+from callgate.approvals.records import Approval, Standing, approval_to_json, visible
 from callgate.cli.options import AsJson, SettingsFile
 from callgate.cli.outcome import print_json, reporting
 from callgate.cli.screen import shown
@@ -84,7 +84,7 @@ def list_approvals(
             cells = (
                 one.id,
                 f"{one.tool}@{one.version}",
-                shown(one.arguments),
+                shown(visible(one.arguments.decode())),
                 one.binding.principal,
                 one.standing(time.time()).value,
                 clock(one.expires_at),
@@ -208,9 +208,10 @@ def _print(known: Approval, *, as_json: bool) -> None:
     console.print(
         Text.assemble((f"{known.tool}@{known.version}", "bold cyan"), f"  {known.effect}")
     )
-    console.print(Text(known.description))
+    console.print(Text(visible(known.description)))
     console.print(Text("arguments", style="bold"))
-    console.print(JSON(known.arguments.decode()))
+    indented = json.dumps(json.loads(known.arguments), indent=2, ensure_ascii=False)
+    console.print(Text(visible(indented)))
     bound = known.binding
     console.print(Text(f"for {bound.principal} of {bound.tenant or '-'}, session {bound.session}"))
     console.print(Text(f"{known.need.reason} It takes {approvers} of {', '.join(sorted(roles))}."))

@@ -18,7 +18,7 @@ from callgate.approvals.desk import Approvals
 from callgate.approvals.ledger import differing, is_met
 from callgate.approvals.need import Need
 from callgate.approvals.predicate import parse
-from callgate.approvals.records import Approval, Grant, Standing, ask, bind, tool_digest
+from callgate.approvals.records import Approval, Grant, Standing, ask, bind, tool_digest, visible
 from callgate.approvals.rules import ToolRules
 from callgate.errors import DeniedError, NotApprovedError, RefusedError, StoreError
 from callgate.pipeline import Handler, Stage
@@ -207,7 +207,7 @@ class Approve:
 
     def _wait(self, call: ToolCall, known: Approval) -> ToolResult:
         self._tell(call, "asked", known.need.reason)
-        shown = known.arguments.decode()
+        shown = visible(known.arguments.decode())
         shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
         pending = Pending(
             kind=KIND,
