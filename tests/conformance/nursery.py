@@ -6,15 +6,13 @@ and for each knock a fork of this process is the client, a few at a time.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import socket
 import sys
 import traceback
-from pathlib import Path
 
-# Loaded for the children.
-import callgate.sources.mcp.engine  # noqa: F401
 from tests.conformance.client import main
 
 AT_ONCE = 6
@@ -53,5 +51,6 @@ def be_client(visitor: socket.socket) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).unlink(missing_ok=True)
+    # Loaded for the children.
+    importlib.import_module("callgate.sources.mcp.engine")
     serve(sys.argv[1])

@@ -22,7 +22,7 @@ def rogue(mode: str, folder: Path, **options: Any) -> McpSource:
     """Return a source over a server that misbehaves in one way."""
     settings: dict[str, Any] = {
         "effects": {"*": Effect.READ},
-        "limits": Limits(timeout=20.0, attempts=1),
+        "limits": Limits(timeout=60.0, attempts=1),
         "message_bytes": 1_000_000,
         "era": "2025",
         "patience": 20.0,
@@ -62,7 +62,7 @@ async def nothing_is_left(tmp_path: Path) -> AsyncIterator[None]:
 
 MODES = [
     ("long_line", "sent a line of more than 1000000 bytes"),
-    ("notifications", "floods: 100000 messages in a row that answer nothing"),
+    ("notifications", "floods: 50000 messages in a row that answer nothing"),
     ("die", 'ended with code 7; its last words: "Traceback: out of luck"'),
     ("garbage", 'writes what is no message: "I am a log line, not a message"'),
     ("close", "closed its output"),

@@ -226,7 +226,17 @@ async def _settle(session: ClientSession, era: str) -> None:
         if era == "2026" or _modern_only(exc):
             raise
         # Whatever is no proof of the new era is an old server.
+        await _shake_hands(session)
+
+
+async def _shake_hands(session: ClientSession) -> None:
+    try:
         await session.initialize()
+    except MCPError as exc:
+        if exc.code != mt.UNSUPPORTED_PROTOCOL_VERSION:
+            raise
+        # A server that started slowly has answered our first question after all.
+        await session.discover()
 
 
 def _modern_only(exc: Exception) -> bool:

@@ -12,7 +12,7 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import anyio
 import anyio.lowlevel
@@ -43,7 +43,7 @@ _GRACE = 2.0  # seconds a process gets after each step of its end
 _LOOK = 0.01  # seconds between looks whether it has ended
 _WORDS = 4_096  # bytes of standard error that are kept
 _NOISE = 200  # lines in a row that are no messages
-_CHATTER = 100_000  # messages in a row that answer nothing
+_CHATTER = 50_000  # messages in a row that answer nothing
 
 # Log lines of others are nobody's business here, and a flood of them should cost little.
 _HEARD = frozenset(
@@ -95,6 +95,7 @@ async def child(
             try:
                 yield received, sent
             finally:
+                pipes.leaving = True
                 with anyio.CancelScope(shield=True):
                     received.close()
                     sent.close()
@@ -106,12 +107,13 @@ async def child(
 
 
 class _Pipes:
-    """The three pipes of one process."""
+    """The three pipes of one process; `leaving` says that we end it, which is no news."""
 
     def __init__(self, process: Process, server: McpServer, on_end: Callable[[str], None]) -> None:
         self._process = process
         self._limit = server.message_bytes
         self._on_end = on_end
+        self.leaving = False
         self._words = b""
         self._noise: list[bytes] = []
 
@@ -128,7 +130,8 @@ class _Pipes:
                 reason = await self._pass_on(inbox)
             except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
-            self._on_end(reason)
+            if not self.leaving:
+                self._on_end(reason)
 
     async def _pass_on(self, inbox: _Inbox) -> str:
         stream = cast("asyncio.StreamReader", self._process.stdout)
@@ -141,19 +144,19 @@ class _Pipes:
             if not line:
                 return await self._farewell()
             message = _message(line)
-            if message is None:
+            if message == "":
+                chatter += 1
+            elif message is None:
                 self._noise = [*self._noise[-2:], line[:200]] if line.strip() else self._noise
                 noise += 1
                 if noise >= _NOISE:
                     return f"writes what is no message: {self._sample()}"
-                continue
-            noise = 0
-            answers = isinstance(message, JSONRPCResponse | JSONRPCError | JSONRPCRequest)
-            chatter = 0 if answers else chatter + 1
+            else:
+                noise = 0
+                chatter = chatter + 1 if isinstance(message, JSONRPCNotification) else 0
+                await inbox.send(SessionMessage(message))
             if chatter >= _CHATTER:
                 return f"floods: {_CHATTER} messages in a row that answer nothing"
-            if not isinstance(message, JSONRPCNotification) or message.method in _HEARD:
-                await inbox.send(SessionMessage(message))
 
     async def _farewell(self) -> str:
         if not await _ended(self._process, 0.5):
@@ -194,8 +197,8 @@ def _line(message: JSONRPCMessage) -> bytes:
     return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _message(line: bytes) -> JSONRPCMessage | None:
-    """Read one line; None for what is no message."""
+def _message(line: bytes) -> JSONRPCMessage | Literal[""] | None:
+    """Read one line; None for what is no message, an empty text for one that nobody hears."""
     try:
         data = orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -208,7 +211,7 @@ def _message(line: bytes) -> JSONRPCMessage | None:
         return None
 
 
-def _typed(data: dict[str, Any]) -> JSONRPCMessage | None:
+def _typed(data: dict[str, Any]) -> JSONRPCMessage | Literal[""] | None:
     known, result = data.get("id"), data.get("result")
     if isinstance(result, dict) and isinstance(known, int | str):
         # A listing of a thousand tools is not walked through once more: our codec reads it.
@@ -220,6 +223,8 @@ def _typed(data: dict[str, Any]) -> JSONRPCMessage | None:
         return JSONRPCError.model_validate({"jsonrpc": "2.0", "id": known, "error": error})
     if "method" not in data:
         return None
+    if known is None and data["method"] not in _HEARD:
+        return ""
     kind = JSONRPCNotification if known is None else JSONRPCRequest
     return kind.model_validate(data)
 
