@@ -33,7 +33,7 @@ ANA = Principal(id="ana", tenant="acme")
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[Database]:
     """An SQLite file with tables and little patience."""
-    database = Database(f"sqlite:///{tmp_path / 'store.db'}", patience=0.3)
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}", patience=1.0)
     database.upgrade()
     yield database
     database.close()
@@ -93,6 +93,9 @@ async def test_a_lock_between_start_and_outcome_loses_no_outcome(file: Database)
     session = Gate([pay], backends=Backends(journal=journal)).session(ANA)
     assert (await session.call("pay", {"cents": 1}, key="k")).value == 1
     again = await session.call("pay", {"cents": 1}, key="k")
+    entry = await journal.find("acme/ana//k")
+    if entry is not None and entry.state is State.DONE:  # kept in memory until it is written
+        assert not (await journal.claim(entry.intent)).mine
     assert done == [1]
     assert again.status in (Status.OK, Status.ERROR)
     other.execute("COMMIT")
@@ -339,7 +342,7 @@ async def test_a_store_that_is_stuck_is_waited_for_only_so_long(file: Database) 
     journal = SqlJournal(file)
     go = threading.Event()
     blocker = journal._writer.submit(lambda link: go.wait(10))
-    with pytest.raises(StoreError, match=r"nothing was written for 0\.3 s"):
+    with pytest.raises(StoreError, match=r"nothing was written for 1 s"):
         await journal.claim(intent())
     go.set()
     with pytest.raises(StoreError):
