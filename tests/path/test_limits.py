@@ -478,7 +478,7 @@ async def test_it_may_be_off_for_one_tenant_alone() -> None:
 
 
 def test_only_stages_that_decide_can_observe() -> None:
-    with pytest.raises(MisuseError, match="cache cannot observe; only admit, breaker, fallback"):
+    with pytest.raises(MisuseError, match="cache cannot observe; only admit, approve, breaker"):
         Gate([one(1)], observe={"cache"})
 
 
