@@ -202,15 +202,17 @@ class _Composed:
         self.switches: MemorySwitches | None = None
         self.chains: dict[str, Chain] = {}
 
-    def handler(self, without: str = "", tool: str = "add", **instead: StageFactory) -> Handler:
+    def handler(
+        self, without: str = "", tool: str = "add", guard: StageFactory | None = None
+    ) -> Handler:
         """Return the path for one tool; `without` names the stage that is left out.
 
         Args:
             without: Its name; nothing by default.
             tool: The tool.
-            **instead: Factories in the place of those with these names.
+            guard: A factory in the place of the usual one.
         """
-        used = self.factories | instead
+        used = self.factories | ({} if guard is None else {"guard": guard})
         factories = [one for name, one in used.items() if name != without]
         executors = dict.fromkeys(self.surface.tools, self.source.call)
         made = stacks(self.surface, executors, factories)
@@ -269,13 +271,12 @@ async def _used(plan: Plan) -> list[Figure]:
     """Measure the stages that only tools use which ask for them, each with such a tool."""
     path = _Composed()
     count = plan.batch
-    metered: dict[str, StageFactory] = {"guard": path.metered}
     with_, without = path.handler, path.handler
     pairs = {
         "admit": (with_(tool="bounded"), without("admit", "bounded"), "bounded"),
         "admit.backend": (with_(tool="paced"), without("admit", "paced"), "paced"),
         "breaker": (with_(tool="watched"), without("breaker", "watched"), "watched"),
-        "guard.rates": (with_(tool="rated", **metered), without(tool="rated"), "rated"),
+        "guard.rates": (with_(tool="rated", guard=path.metered), without(tool="rated"), "rated"),
         "guard.spend": (with_(tool="paid"), without(tool="add"), "paid"),
         "cache": (with_(tool="cached"), without("cache", "cached"), "cached"),
     }
