@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ __all__ = [
     "options",
     "settings",
     "store",
+    "stored",
     "tools",
 ]
 
@@ -43,15 +45,30 @@ def settings(file: Path | None = None) -> Settings:
     return load(os.environ, file=file)
 
 
-def gate(chosen: Settings, listeners: Iterable[Listener] = ()) -> Gate:
+def gate(chosen: Settings, listeners: Iterable[Listener] = (), store: Store | None = None) -> Gate:
     """Make the gate over the tools that the settings name.
+
+    Args:
+        chosen: The settings.
+        listeners: As those of `Gate`.
+        store: Where its effects and records are kept, as `store` gives it; by default nowhere.
 
     Raises:
         SettingsError: A tool cannot be imported.
         DefinitionError: A tool is declared wrongly.
+        StoreError: The store cannot be used.
     """
     offered = reference.load(chosen.tools, chosen.root)
-    return Gate(offered, listeners=listeners, controls=chosen.controls)
+    if store is None:
+        return Gate(offered, listeners=listeners, controls=chosen.controls)
+    made = Gate(
+        offered,
+        backends=store.backends(),
+        listeners=(*listeners, store.records),
+        controls=chosen.controls,
+    )
+    store.records.know(made.surface.tools)
+    return made
 
 
 def tools(chosen: Settings) -> tuple[Tool, ...]:
@@ -83,6 +100,21 @@ def store(chosen: Settings) -> Store:
             f'A store needs {exc.name}: pip install "callgate[store]"'
         ) from exc
     return Store(chosen.store.url, sync=chosen.store.sync)
+
+
+@contextmanager
+def stored(chosen: Settings) -> Generator[Store | None]:
+    """Open the store for a while, if the settings name one.
+
+    Raises:
+        SettingsError: They name no URL of a store.
+        MissingDependencyError: The extra `store` or `postgres` is not installed.
+    """
+    if chosen.store.url is None:
+        yield None
+        return
+    with closing(store(chosen)) as opened:
+        yield opened
 
 
 def budget(chosen: Settings) -> Budget:

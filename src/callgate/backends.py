@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from callgate.stages.admit import Rates
+from callgate.stages.bound import Blobs
 from callgate.stages.breaker import Circuits
 from callgate.stages.cache import Generations
 from callgate.stages.guard import Spend
@@ -16,7 +17,7 @@ __all__ = ["Backends"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
-    """What stands behind the stages that remember; a field that is None leaves its stage out.
+    """What stands behind the stages that remember; what is None is left out.
 
     Every field is a small protocol of the stage that uses it, so memory, SQLite and PostgreSQL fit
     alike. What several gates or processes share is one object, or one database.
@@ -29,6 +30,7 @@ class Backends:
         circuits: Which backends are out: `breaker`.
         generations: How often effects may have changed what reads tell: `cache`.
         switches: Which tools are switched off: `resolve`. None if none can be.
+        blobs: Where results too long to show are kept; in memory by default.
     """
 
     journal: Journal | None = None
@@ -37,3 +39,4 @@ class Backends:
     circuits: Circuits | None = None
     generations: Generations | None = None
     switches: Switches | None = None
+    blobs: Blobs | None = None

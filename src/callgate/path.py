@@ -99,7 +99,7 @@ class CallPath:
         self.deadlines = Deadlines(clock)
         self.slots = Slots(clock)
         self.portal = Portal()
-        blobs = MemoryBlobs()
+        blobs = backends.blobs or MemoryBlobs()
         functions, sources = _sorted(offered)
         self._own = PythonSource(functions, slots=self.slots, clock=clock.time)
         offers = [self._own, *sources, ResultSource(blobs)]

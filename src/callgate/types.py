@@ -263,7 +263,7 @@ class Rider(Protocol):
     It may run in the thread of the database, and must do nothing but what the transaction does.
     """
 
-    def __call__(self, transaction: Transaction | None) -> RefusedError | None:
+    def __call__(self, transaction: Transaction | None, /) -> RefusedError | None:
         """Do it, or say why not: then nothing is claimed. None stands for a claim in memory."""
         ...
 

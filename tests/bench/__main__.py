@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.bench import fresh, loop, path
+from tests.bench import fresh, loop, path, store
 from tests.bench.measure import Figure, Plan
 
 # Batches of some milliseconds are mostly done before the scheduler gives the processor away, and
@@ -28,7 +28,14 @@ FULL = Plan(batch=200, repeats=120, processes=7, scale=1000)
 QUICK = Plan(batch=200, repeats=12, processes=1, scale=1000)
 GENEROUS = 3.0
 
-_PARTS = MappingProxyType({"path": path.figures, "loop": loop.figures, "fresh": fresh.figures})
+_PARTS = MappingProxyType(
+    {
+        "path": path.figures,
+        "loop": loop.figures,
+        "store": store.figures,
+        "fresh": fresh.figures,
+    }
+)
 _TARGETS = tomllib.loads((Path(__file__).parent / "targets.toml").read_text())
 
 

@@ -32,6 +32,8 @@ WITHOUT_FLOOR = {
     "first_call.memory",
     "concurrent.memory",
     "import.modules",
+    "store.syncs",
+    "store.records.written",
 }
 
 

@@ -17,7 +17,7 @@ from callgate.store.database import Database
 from tests.chaos.calls import HITS, chaos
 from tests.postgres import serving
 
-CALLS, KILLS, ENOUGH, MOST = 300, 40, 20, 8
+CALLS, KILLS, ENOUGH, MOST = 300, 40, 20, 12
 SUMMED = ("calls", "kills", "repeated", "lost", "in_doubt", "effects", "unsurfaced")
 
 

@@ -79,7 +79,7 @@ class _Run:
             self._database.close()
 
     def _incarnate(self, job: Job) -> None:
-        before, began = (self._folder / "told").stat().st_size, time.time()
+        before, began = (self._folder / "world.log").stat().st_size, time.time()
         self._send(job)
         child = int(self._line())
         if self.kills < self._wanted and self._doom(before):
@@ -93,12 +93,12 @@ class _Run:
 
     def _doom(self, before: int) -> bool:
         """Wait for the moment of the kill; return whether the worker still lives."""
-        if self._chance.random() < 0.7:
+        if self._chance.random() < 0.85:
             until = time.monotonic() + _PATIENCE
-            while (self._folder / "told").stat().st_size == before:
+            while (self._folder / "world.log").stat().st_size == before:
                 if self._ended(0.002) or time.monotonic() > until:
                     return False
-            return not self._ended(self._chance.uniform(0, 0.1))
+            return not self._ended(self._chance.uniform(0, 0.06))
         return not self._ended(self._chance.uniform(0, 1.0))
 
     def _ended(self, seconds: float) -> bool:

@@ -13,7 +13,7 @@ import random
 import sys
 from typing import Any
 
-SLOW = 0.008  # seconds at most before an effect, and again before its answer
+SLOW = 0.012  # seconds at most before an effect, and again before its answer
 
 
 class World:
@@ -39,7 +39,7 @@ class World:
         key = asked["key"]
         if asked["op"] == "ask":
             return key in self._keys
-        await asyncio.sleep(random.uniform(0, SLOW))
+        await asyncio.sleep(random.uniform(0, 2 * SLOW))
         if not (asked["kind"] == "put" and key in self._keys):
             self._keys.add(key)
             line = {"n": asked["n"], "key": key, "kind": asked["kind"]}

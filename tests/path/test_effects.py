@@ -42,7 +42,8 @@ class World:
         self.done: list[str] = []
 
     def gate(self, journal: MemoryJournal, **options: Any) -> Gate:
-        @tool(effect="irreversible")
+        # With a bulkhead, so that claim and start are two steps.
+        @tool(effect="irreversible", concurrency=8)
         async def pay(cents: int, call: CallContext) -> int:
             """Pay."""
             self.done.append(call.key)
@@ -239,7 +240,7 @@ async def test_a_second_caller_waits_for_the_first_and_gets_its_outcome() -> Non
     await clock.settle()
     clock.advance(2)
     await clock.settle()
-    assert (await third).error.code == "in_progress"
+    assert (await third).text().startswith("pay is being executed under this key now.")
     go.set()
     await clock.settle()
     clock.advance(1)
@@ -369,9 +370,9 @@ class Failing(MemoryJournal):
         self._check("find")
         return await super().find(key)
 
-    async def claim(self, intent: Any, riders: Any = ()) -> Any:
+    async def claim(self, intent: Any, riders: Any = (), *, start: bool = False) -> Any:
         self._check("claim")
-        return await super().claim(intent, riders)
+        return await super().claim(intent, riders, start=start)
 
     async def change(self, entry: Any, state: State, result: Any = None, *, note: str = "") -> Any:
         self._check(state.value)
@@ -388,6 +389,7 @@ async def test_what_cannot_be_written_down_is_not_tried(broken: str) -> None:
     journal.broken = {broken}
     gate = world.gate(journal, clock=clock, chance=lambda: 0.0)
     result = await gate.session(ANA).call("pay", {"cents": 5}, key="order-77")
+    assert result.error is not None
     assert (result.status, result.error.code) == (Status.ERROR, "not_written")
     assert "the disk is full" in result.text()
     assert "Nothing was executed" in result.text()
@@ -433,3 +435,77 @@ async def test_a_read_is_written_down_only_if_something_rides_on_its_claim(refus
     else:
         assert entry is not None
         assert (result.value, entry.state, len(seen)) == (1, State.DONE, 2)
+
+
+async def test_what_is_not_looked_up_before_is_not_repeated_either() -> None:
+    world = World()
+    journal = await open_intent(world, "pay", 5, acted=True)
+    gate = world.gate(journal)
+    tool = gate.surface.tools["pay"]
+    stage = JournalFactory(journal, clock=FakeClock()).for_tool(tool, gate.surface)
+    assert stage is not None
+
+    async def execute(call: ToolCall) -> ToolResult:
+        raise AssertionError("it must not be tried")
+
+    call = ToolCall(
+        id="c",
+        key=KEY,
+        name="pay",
+        arguments={"cents": 5},
+        scope=gate.session(ANA)._scope,
+        body=b'{"cents":5}',
+    )
+    result = await compose([stage], execute)(call)
+    assert result.status is Status.IN_DOUBT
+    assert [entry.state for entry in await journal.doubts()] == [State.IN_DOUBT]
+    other = await compose([stage], execute)(replace(call, body=b'{"cents":6}'))
+    assert isinstance(other.error, KeyConflictError)
+
+
+async def test_who_has_lost_an_intent_is_told_so_by_an_event() -> None:
+    journal, captured = MemoryJournal(), Captured()
+
+    @tool(effect="irreversible")
+    async def pay() -> int:
+        """Pay."""
+        entry = await journal.find(KEY)
+        assert entry is not None
+        await MemoryJournal(owner="b", beside=journal).change(entry, State.NOT_HAPPENED)
+        return 5
+
+    gate = Gate([pay], backends=Backends(journal=journal), listeners=[captured])
+    assert (await gate.session(ANA).call("pay", {}, key="order-77")).value == 5
+    verdicts = [event.verdict for event in captured.events if isinstance(event, Decision)]
+    assert verdicts == ["lost"]
+
+
+async def test_an_intent_taken_over_before_its_attempt_is_not_tried() -> None:
+    journal, done = MemoryJournal(), list[str]()
+
+    async def act(call: ToolCall) -> str:
+        done.append(call.key)
+        return "paid"
+
+    class Late(MemoryJournal):
+        """Another owner is quicker between claim and start."""
+
+        async def change(self, entry: Any, state: State, *rest: Any, **more: Any) -> Any:
+            if state is State.STARTED:
+                return None
+            return await super().change(entry, state, *rest, **more)
+
+    late = Late(owner="late", beside=journal)
+    source = FakeSource([spec("pay", Effect.IRREVERSIBLE, concurrency=1, attempts=1)], pay=act)
+    gate = Gate([source], backends=Backends(journal=late))
+    result = await gate.session(ANA).call("pay", {}, key="order-77")
+    assert "Somebody else has taken the call over" in result.text()
+    assert done == []
+
+
+async def test_a_journal_in_memory_forgets_the_oldest_that_is_known() -> None:
+    world, journal = World(), MemoryJournal(most=2)
+    session = world.gate(journal).session(ANA)
+    for n in range(4):
+        await session.call("pay", {"cents": n}, key=f"k{n}")
+    assert [key.rpartition("/")[2] for key in journal._entries] == ["k2", "k3"]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from callgate.errors import SettingsError
-from callgate.settings import ModelSettings, RunLimits, Settings, find_file, load
+from callgate.settings import ModelSettings, RunLimits, Settings, StoreSettings, find_file, load
 
 FULL = """
 tools = ["tools.py:add", "package.module:TOOLS"]
@@ -198,3 +198,32 @@ def test_a_file_that_is_not_toml_is_told_with_the_place(tmp_path: Path) -> None:
 
 def test_a_long_value_is_shown_shortened(tmp_path: Path) -> None:
     assert "aaa...; allowed is a list" in refused(tmp_path, f"tools = '{'a' * 200}'")
+
+
+def test_the_store_is_read_from_the_file_or_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "callgate.toml"
+    file.write_text('[store]\nurl = "sqlite:///calls.db"\nsync = "normal"\n')
+    assert load({}, file=file).store == StoreSettings(
+        url=f"sqlite:///{tmp_path / 'calls.db'}", sync="normal"
+    )
+    url = "postgresql://ana:swordfish@db/calls"
+    chosen = load({"CALLGATE_STORE_URL": url, "CALLGATE_STORE_SYNC": "full"}, file=file).store
+    assert chosen == StoreSettings(url=url, sync="full")
+    assert load({}, file=_empty(tmp_path)).store == StoreSettings()
+
+
+def test_a_password_does_not_belong_into_the_file_and_is_not_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "callgate.toml"
+    file.write_text('[store]\nurl = "postgresql://ana:swordfish@db/calls"\n')
+    with pytest.raises(SettingsError, match="belongs into CALLGATE_STORE_URL") as caught:
+        load({}, file=file)
+    assert "swordfish" not in str(caught.value)
+    file.write_text('[store]\nsync = "maybe"\n')
+    with pytest.raises(SettingsError, match="sync: got 'maybe'; allowed is full or normal"):
+        load({}, file=file)
+
+
+def _empty(folder: Path) -> Path:
+    file = folder / "empty.toml"
+    file.write_text("")
+    return file

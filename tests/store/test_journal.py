@@ -52,6 +52,15 @@ async def test_the_first_claim_is_ours_and_a_second_one_is_not(owners: Owners) -
     assert other.intent == intent()
 
 
+async def test_a_claim_whose_attempt_begins_at_once_is_started(owners: Owners) -> None:
+    journal = owners.journal("a")
+    entry = await journal.claim(intent(), start=True)
+    assert (entry.mine, entry.state) == (True, State.STARTED)
+    assert (await owners.journal("b").find(KEY)).state is State.STARTED
+    done = await journal.change(entry, State.DONE, ok())
+    assert seen(done) == (State.DONE, ok(), 1)
+
+
 async def test_of_many_who_claim_at_once_one_gets_it(owners: Owners) -> None:
     journals = [owners.journal(name) for name in "abcd"]
     entries = await asyncio.gather(*(journals[n % 4].claim(intent()) for n in range(40)))

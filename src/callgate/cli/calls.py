@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -17,6 +17,9 @@ from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.cli.screen import CallList, CallScreen
 from callgate.settings import Settings
 from callgate.types import Status, ToolResult
+
+if TYPE_CHECKING:
+    from callgate.store.stores import Store
 
 __all__ = ["call_tool", "run_question"]
 
@@ -43,14 +46,15 @@ def call_tool(
         chosen = app.settings(file)
         watching = (calls,) if as_json else (calls, CallScreen(screen()))
 
-        async def once() -> ToolResult:
-            gate = app.gate(chosen, watching)
+        async def once(store: Store | None) -> ToolResult:
+            gate = app.gate(chosen, watching, store)
             try:
                 return await gate.session(strict=strict).call(name, text, key=key)
             finally:
                 await gate.close()
 
-        result = asyncio.run(once())
+        with app.stored(chosen) as store:
+            result = asyncio.run(once(store))
         if as_json:
             print_json(calls.calls[-1])
         elif result.ok:
@@ -73,7 +77,9 @@ def run_question(
     """
     with reporting(as_json):
         calls = CallList()
-        done = asyncio.run(_run(question, model, app.settings(file), calls, as_json=as_json))
+        chosen = app.settings(file)
+        with app.stored(chosen) as store:
+            done = asyncio.run(_run(question, model, chosen, calls, store, as_json=as_json))
         if as_json:
             print_json(_summary(done, calls))
         else:
@@ -84,10 +90,16 @@ def run_question(
 
 
 async def _run(
-    question: str, model: str | None, chosen: Settings, calls: CallList, *, as_json: bool
+    question: str,
+    model: str | None,
+    chosen: Settings,
+    calls: CallList,
+    store: Store | None,
+    *,
+    as_json: bool,
 ) -> Run:
     console = screen()
-    gate = app.gate(chosen, (calls,) if as_json else (calls, CallScreen(console)))
+    gate = app.gate(chosen, (calls,) if as_json else (calls, CallScreen(console)), store)
     asked = app.model(chosen, model)
     try:
         # The spinner only shows on a terminal; calls are printed above it.

@@ -14,6 +14,7 @@ from callgate.cli.compiling import compile_source
 from callgate.cli.doctor import doctor
 from callgate.cli.exchanges import replay_exchanges
 from callgate.cli.history import examine_history
+from callgate.cli.journal import doubts, journal
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import print_json, reporting
 from callgate.cli.project import write
@@ -38,6 +39,8 @@ app.add_typer(tools.commands, name="tools")
 app.add_typer(breakers.commands, name="breakers")
 app.add_typer(models.commands, name="model")
 app.add_typer(db.commands, name="db")
+app.add_typer(journal, name="journal")
+app.add_typer(doubts, name="doubts")
 app.command("run", epilog='Example: callgate run "How many words has: the sky is blue"')(
     run_question
 )

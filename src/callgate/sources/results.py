@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import orjson
 
 from callgate.errors import ToolFailedError
+from callgate.stages.bound import Blobs
 from callgate.types import Effect, Limits, Scope, Status, Tool, ToolCall, ToolResult
 
 __all__ = ["READ_RESULT", "MemoryBlobs", "ResultSource"]
@@ -59,7 +60,7 @@ class MemoryBlobs:
         self._count = 0
         self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
-    def put(self, data: bytes, scope: Scope) -> str:
+    async def put(self, data: bytes, scope: Scope) -> str:
         """Keep `data` for the session behind `scope` and return the handle to read it with."""
         self._count += 1
         handle = f"r{self._count}"
@@ -70,7 +71,7 @@ class MemoryBlobs:
             self._size -= len(oldest)
         return handle
 
-    def get(self, handle: str, scope: Scope) -> bytes | None:
+    async def get(self, handle: str, scope: Scope) -> bytes | None:
         """Return what was kept under `handle` for this session; None if there is nothing."""
         return self._kept.get((scope.prefix, handle))
 
@@ -78,7 +79,7 @@ class MemoryBlobs:
 class ResultSource:
     """Offers `read_result` over the kept results."""
 
-    def __init__(self, blobs: MemoryBlobs) -> None:
+    def __init__(self, blobs: Blobs) -> None:
         """Keep the blobs.
 
         Args:
@@ -97,7 +98,7 @@ class ResultSource:
             ToolFailedError: There is no such result in this session, or no such byte in it.
         """
         handle, offset = call.arguments["handle"], call.arguments["offset"]
-        data = self._blobs.get(handle, call.scope)
+        data = await self._blobs.get(handle, call.scope)
         if data is None:
             raise ToolFailedError(f"There is no result {handle!r}; it may be too old. Call again.")
         if offset >= len(data):

@@ -29,8 +29,12 @@ _OK = Status.OK  # a member is looked up through its metaclass, which a hot path
 class Blobs(Protocol):
     """Keeps what was too long to show."""
 
-    def put(self, data: bytes, scope: Scope) -> str:
+    async def put(self, data: bytes, scope: Scope) -> str:
         """Keep `data` for the session behind `scope` and return the handle to read it with."""
+        ...
+
+    async def get(self, handle: str, scope: Scope) -> bytes | None:
+        """Return what was kept under `handle`; None if there is nothing for this session."""
         ...
 
 
@@ -77,7 +81,7 @@ class Bound:
         if self._checker is not None and not self._checker.is_valid(result.value):
             result = self._broken(call, result, self._checker)
         if len(result.body) > self._limit:
-            result = self._cut(call, result)
+            result = await self._cut(call, result)
         return result
 
     def _failed(self, error: CallError) -> ToolResult:
@@ -101,9 +105,9 @@ class Bound:
             return ToolResult(status=Status.ERROR, error=ResultError(message))
         return replace(result, notes=(*result.notes, _executed(self._name, message)))
 
-    def _cut(self, call: ToolCall, result: ToolResult) -> ToolResult:
+    async def _cut(self, call: ToolCall, result: ToolResult) -> ToolResult:
         scope = call.scope
-        handle = self._blobs.put(result.body, scope)
+        handle = await self._blobs.put(result.body, scope)
         if scope.disclose is not None:
             scope.disclose("read_result")
         shown = result.body[: self._limit].decode(errors="ignore").encode()

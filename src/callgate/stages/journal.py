@@ -158,12 +158,16 @@ class Journal(Protocol):
         """
         ...
 
-    async def claim(self, intent: Intent, riders: Sequence[Rider] = ()) -> Entry:
+    async def claim(
+        self, intent: Intent, riders: Sequence[Rider] = (), *, start: bool = False
+    ) -> Entry:
         """Claim an intent if nobody has, or if it may be claimed again; see `takeable`.
 
         Args:
             intent: What is claimed.
             riders: What must hold in the same transaction.
+            start: Whether the attempt begins at once: then it is claimed as `STARTED`, and that is
+                on disk when this returns.
 
         Returns:
             Our entry with `mine` set, or the entry that stands in the way.
@@ -355,7 +359,7 @@ class _Held:
     def __init__(self, journal: Journal, entry: Entry) -> None:
         self._journal = journal
         self.entry = entry
-        self.begun = False
+        self.begun = entry.state is State.STARTED
 
     async def begin(self) -> None:
         """Write down that the first attempt begins.
@@ -381,7 +385,7 @@ class JournalStage:
     waited for as long as the call may take; one that has its outcome is not tried.
     """
 
-    __slots__ = ("_clock", "_effect", "_journal", "_tool")
+    __slots__ = ("_at_once", "_clock", "_effect", "_journal", "_tool")
 
     def __init__(self, tool: Tool, journal: Journal, clock: Clock) -> None:
         """Keep the journal.
@@ -393,6 +397,8 @@ class JournalStage:
         """
         self._tool = tool
         self._effect = tool.effect
+        # Without a bulkhead nothing is waited for between claim and attempt: one change for both.
+        self._at_once = tool.limits.concurrency is None
         self._journal = journal
         self._clock = clock
 
@@ -403,7 +409,7 @@ class JournalStage:
         intent = intent_of(call, self._tool)
         try:
             entry = await waited(
-                lambda: self._journal.claim(intent, call.riders),
+                lambda: self._journal.claim(intent, call.riders, start=self._at_once),
                 intent,
                 Patience(call, self._tool, self._clock),
             )
@@ -539,7 +545,9 @@ class MemoryJournal:
         """Return the entry under `key`; None if there is none."""
         return self._seen(key)
 
-    async def claim(self, intent: Intent, riders: Sequence[Rider] = ()) -> Entry:
+    async def claim(
+        self, intent: Intent, riders: Sequence[Rider] = (), *, start: bool = False
+    ) -> Entry:
         """Claim an intent if nobody has, or if it may be claimed again; see `Journal.claim`.
 
         Raises:
@@ -555,7 +563,7 @@ class MemoryJournal:
         now = self._now()
         entry = Entry(
             intent=intent,
-            state=State.CLAIMED,
+            state=State.STARTED if start else State.CLAIMED,
             token=f"{self._owner}:{self._claims}",
             mine=True,
             tries=1 if known is None else known.tries + 1,

@@ -115,18 +115,17 @@ def verify(connection: Connection) -> Verified:
     breaks: list[str] = []
     heads: dict[str, str] = {}
     last: tuple[str, int] = ("", 0)
-    rows = connection.execution_options(yield_per=_PAGE).execute(
-        select(audit).order_by(audit.c.writer, audit.c.sequence)
-    )
-    for mapping in rows.mappings():
-        row: dict[str, Any] = {**mapping}
-        entries += 1
-        writer, sequence = row["writer"], row["sequence"]
-        place = f"{writer} {sequence}"
-        if row["hash"] != _hash(row):
-            breaks.append(f"{place}: the entry was changed")
-        elif writer in heads and (last[1] + 1, heads[writer]) != (sequence, row["previous"]):
-            breaks.append(f"{place}: entries before it are missing or were changed")
-        heads[writer] = row["hash"]
-        last = (writer, sequence)
+    query = select(audit).order_by(audit.c.writer, audit.c.sequence)
+    with connection.execution_options(yield_per=_PAGE).execute(query) as rows:
+        for mapping in rows.mappings():
+            row: dict[str, Any] = {**mapping}
+            entries += 1
+            writer, sequence = row["writer"], row["sequence"]
+            place = f"{writer} {sequence}"
+            if row["hash"] != _hash(row):
+                breaks.append(f"{place}: the entry was changed")
+            elif writer in heads and (last[1] + 1, heads[writer]) != (sequence, row["previous"]):
+                breaks.append(f"{place}: entries before it are missing or were changed")
+            heads[writer] = row["hash"]
+            last = (writer, sequence)
     return Verified(entries=entries, breaks=breaks, heads=heads)

@@ -7,6 +7,7 @@ milliseconds later. What a loss of power can take is an outcome, never an intent
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -31,6 +32,8 @@ from callgate.store.writer import Writer
 from callgate.types import Effect, Rider, ToolResult
 
 __all__ = ["SqlJournal", "entry_of"]
+
+_log = logging.getLogger("callgate.store")
 
 _FIND = select(journal).where(journal.c.key == bindparam("key"))
 _LOCK = _FIND.with_for_update()
@@ -133,7 +136,9 @@ class SqlJournal:
         """
         return await self._writer.submit(lambda link: self._found(link, key))
 
-    async def claim(self, intent: Intent, riders: Sequence[Rider] = ()) -> Entry:
+    async def claim(
+        self, intent: Intent, riders: Sequence[Rider] = (), *, start: bool = False
+    ) -> Entry:
         """Claim an intent if nobody has, or if it may be claimed again; see `Journal.claim`.
 
         Raises:
@@ -142,8 +147,11 @@ class SqlJournal:
         """
         self._claims += 1
         token = f"{self._leases.id}:{self._claims}"
+        state = State.STARTED if start else State.CLAIMED
+        now = self._now()
+        entry = Entry(intent=intent, state=state, token=token, mine=True, created=now, changed=now)
         return await self._writer.submit(
-            lambda link: self._claim(link, intent, riders, token), unwanted=self._let_go
+            lambda link: self._claim(link, entry, riders), sync=start, unwanted=self._let_go
         )
 
     async def change(
@@ -232,12 +240,13 @@ class SqlJournal:
         rows = link.fetch(query, {"key": key})
         return self._entry(link, rows[0]) if rows else None
 
-    def _claim(self, link: Link, intent: Intent, riders: Sequence[Rider], token: str) -> Entry:
+    def _claim(self, link: Link, meant: Entry, riders: Sequence[Rider]) -> Entry:
+        intent = meant.intent
         self._leases.hold(link)
         if intent.key in self._unwritten and (kept := self._found(link, intent.key)) is not None:
             return kept
         with link.savepoint() if riders else nullcontext():
-            entry = self._take(link, intent, token)
+            entry = self._take(link, meant)
             if not entry.mine:
                 return entry
             for rider in riders:
@@ -246,11 +255,8 @@ class SqlJournal:
             self._audit(link, entry, State.CLAIMED.value, tries=entry.tries)
             return entry
 
-    def _take(self, link: Link, intent: Intent, token: str) -> Entry:
-        now = self._now()
-        entry = Entry(
-            intent=intent, state=State.CLAIMED, token=token, mine=True, created=now, changed=now
-        )
+    def _take(self, link: Link, entry: Entry) -> Entry:
+        intent, token = entry.intent, entry.token
         row = _row_of(entry, self._leases.id)
         if link.execute(self._insert, row):
             return entry
@@ -319,7 +325,11 @@ class SqlJournal:
         return replace(entry, live=self._leases.live(link, entry.token.rpartition(":")[0]))
 
     def _keep_up(self, link: Link) -> None:
-        self._leases.beat(link, last=self._closing)
+        try:
+            self._leases.beat(link, last=self._closing)
+        except StoreError as problem:
+            # Outcomes are written all the same: their tokens say whether they still may be.
+            _log.warning("The lease is lost: %s", problem.message)
         for key, outcome in list(self._unwritten.items()):
             self._change(link, outcome)
             self._written.append(key)

@@ -76,8 +76,10 @@ class SqliteLink:
 
     def again(self, exc: Exception) -> bool:
         """Tell whether the same work may succeed by itself."""
-        # Locked, full, read-only: nothing that another attempt would change.
-        return not isinstance(exc, sqlite3.OperationalError)
+        # A wrong statement is one job's; locked, full and read-only are everybody's.
+        if not isinstance(exc, sqlite3.OperationalError):
+            return True
+        return exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR
 
     def close(self) -> None:
         """Let the connection go."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from functools import cached_property
 
 from callgate.backends import Backends
+from callgate.stages.journal import Entry, State
+from callgate.store.audit import Verified, verify
+from callgate.store.blobs import SqlBlobs
 from callgate.store.cells import Cells
 from callgate.store.circuits import SharedCircuits
 from callgate.store.database import Database, Sync
 from callgate.store.generations import SharedGenerations
 from callgate.store.journal import SqlJournal
 from callgate.store.rates import SharedRates
+from callgate.store.records import Records
+from callgate.store.retention import Keep, prune
+from callgate.store.runs import SqlRuns
 from callgate.store.spend import SharedSpend
 from callgate.store.switches import SharedSwitches
+from callgate.types import ToolResult
 
 __all__ = ["Store"]
 
@@ -45,6 +54,60 @@ class Store:
     def journal(self) -> SqlJournal:
         """The journal of effects."""
         return SqlJournal(self.database, owner=self._owner)
+
+    @cached_property
+    def records(self) -> Records:
+        """The listener that keeps what calls were like."""
+        return Records(self.database)
+
+    @cached_property
+    def runs(self) -> SqlRuns:
+        """The logs of runs."""
+        return SqlRuns(self.database)
+
+    async def prune(self, days: Mapping[str, float | None]) -> Mapping[str, int]:
+        """Delete what is older than it is to be kept; return how many rows of each kind.
+
+        Args:
+            days: How long each kind is kept, by the names of `retention.Keep`.
+
+        Raises:
+            StoreError: The database does not do what it must.
+        """
+        keep = Keep(**days)
+        return await self.database.run(lambda connection: prune(connection, keep, time.time()))
+
+    async def resolve(
+        self, key: str, state: State, result: ToolResult | None, *, note: str
+    ) -> Entry | None:
+        """Decide about an effect that is in doubt.
+
+        Args:
+            key: Of the call.
+            state: `DONE` or `NOT_HAPPENED`.
+            result: What it gave, if it is done.
+            note: Who decided, and why.
+
+        Returns:
+            The entry as it is now; None if nothing of that key is in doubt.
+
+        Raises:
+            StoreError: The database does not do what it must.
+        """
+        entry = await self.journal.find(key)
+        if entry is None or entry.state not in (State.IN_DOUBT, State.STARTED):
+            return None
+        if entry.state is State.STARTED and entry.live:
+            return None
+        return await self.journal.change(entry, state, result, note=note)
+
+    async def verify(self) -> Verified:
+        """Follow the chains of the audit.
+
+        Raises:
+            StoreError: The database does not do what it must.
+        """
+        return await self.database.run(verify, reading=True)
 
     @cached_property
     def quick(self) -> Database:
@@ -84,6 +147,7 @@ class Store:
         self.database.check()
         return Backends(
             journal=self.journal,
+            blobs=SqlBlobs(self.database),
             rates=SharedRates(self.cells, ahead=ahead),
             spend=SharedSpend(self.cells),
             circuits=self.circuits,
@@ -93,8 +157,12 @@ class Store:
 
     def close(self) -> None:
         """Write what is still to be written, and let the database go; blocks."""
-        if "journal" in self.__dict__:
+        # Only what was used: looking at it would make it.
+        used = self.__dict__
+        if "journal" in used:
             self.journal.close()
-        if "quick" in self.__dict__:
+        if "quick" in used:
             self.quick.close()
+        if "records" in used:
+            self.records.close()
         self.database.close()

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 __all__ = [
@@ -41,6 +42,8 @@ METADATA = MetaData(
 
 # Counts up by itself on both: SQLite does so for INTEGER primary keys alone.
 _Counter = BigInteger().with_variant(Integer, "sqlite")
+
+_UNKNOWN = text("state IN ('started', 'in_doubt')")
 
 journal = Table(
     "journal",
@@ -68,8 +71,16 @@ journal = Table(
     Column("note", Text, nullable=False),
     Column("created", Double, nullable=False),
     Column("changed", Double, nullable=False),
-    Index(None, "state", "created"),
-    Index(None, "session", "turn"),
+    # Small, whatever the journal has grown to: an entry is in it only while it is not known.
+    Index(
+        "ix_journal_unknown",
+        "state",
+        "created",
+        sqlite_where=_UNKNOWN,
+        postgresql_where=_UNKNOWN,
+    ),
+    # Fewer pages to write for each effect: the key is the table.
+    sqlite_with_rowid=False,
 )
 """Effects: one row an intent, for ever. Written by `store.journal`."""
 
@@ -97,7 +108,7 @@ audit = Table(
     Column("previous", Text, nullable=False),
     Column("hash", Text, nullable=False),
     Index(None, "key"),
-    Index(None, "at"),
+    sqlite_with_rowid=False,
 )
 """Who was allowed, who approved, what became of it: a chain of hashes for each writer."""
 

@@ -286,6 +286,10 @@ class Writer:
             link.begin(sync=sync)
             work(link)
             link.commit()
+        except StoreError as problem:
+            self._settled(False)
+            self._drop(link)
+            raise _UndoneError(problem, again=False) from problem
         except link.error as exc:
             self._settled(False)
             again = link.again(exc)

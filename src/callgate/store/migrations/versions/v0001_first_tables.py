@@ -45,9 +45,16 @@ def _journal() -> None:
         sa.Column("created", sa.Double, nullable=False),
         sa.Column("changed", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_journal")),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_journal_session_turn"), "journal", ["session", "turn"], unique=False)
-    op.create_index(op.f("ix_journal_state_created"), "journal", ["state", "created"], unique=False)
+    op.create_index(
+        "ix_journal_unknown",
+        "journal",
+        ["state", "created"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('started', 'in_doubt')"),
+        postgresql_where=sa.text("state IN ('started', 'in_doubt')"),
+    )
 
 
 def _owners() -> None:
@@ -75,8 +82,8 @@ def _audit() -> None:
         sa.Column("previous", sa.Text(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("writer", "sequence", name=op.f("pk_audit")),
+        sqlite_with_rowid=False,
     )
-    op.create_index(op.f("ix_audit_at"), "audit", ["at"], unique=False)
     op.create_index(op.f("ix_audit_key"), "audit", ["key"], unique=False)
 
 
