@@ -14,13 +14,13 @@ def test_no_effect_is_repeated_or_lost_when_processes_are_killed(
     url = database.url.set(drivername=database.url.get_backend_name())
     folder = tmp_path / "run"
     folder.mkdir()
-    report = chaos(url.render_as_string(hide_password=False), folder, seed=7, calls=48, kills=5)
-    assert report["calls"] == 48
+    report = chaos(url.render_as_string(hide_password=False), folder, seed=7, calls=32, kills=4)
+    assert report["calls"] == 32
     assert report["kills"] >= 1
     assert (report["repeated"], report["lost"], report["unsurfaced"]) == (0, 0, 0)
     assert sum(report["kills_hit"].values()) >= 1
 
 
 def test_without_a_journal_the_same_kills_repeat_effects(tmp_path: Path) -> None:
-    report = chaos(None, tmp_path, seed=7, calls=48, kills=5)
+    report = chaos(None, tmp_path, seed=7, calls=32, kills=4)
     assert report["repeated"] >= 0.03 * report["calls"]

@@ -139,6 +139,12 @@ class Entry:
     changed: float = 0.0
     note: str = ""
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether nobody knows what became of it, and nobody alive is at it."""
+        dead = self.state is State.STARTED and not self.live
+        return dead or self.state is State.IN_DOUBT
+
 
 _Found = TypeVar("_Found", Entry, Entry | None)
 
@@ -181,9 +187,7 @@ class Journal(Protocol):
     async def change(
         self, entry: Entry, state: State, result: ToolResult | None = None, *, note: str = ""
     ) -> Entry | None:
-        """Bring an entry into another state, if it is as `entry` says.
-
-        `STARTED` is on disk when this returns.
+        """Bring an entry into another state, if it is as `entry` says; a start is then on disk.
 
         Args:
             entry: As it was last seen; state and token are compared.
@@ -206,13 +210,12 @@ class Journal(Protocol):
 
 def intent_of(call: ToolCall, tool: Tool) -> Intent:
     """Return the intent of a call whose arguments are canonical."""
-    scope = call.scope
-    who = scope.principal
+    who = call.scope.principal
     return Intent(
         key=call.key,
         tenant=who.tenant,
         principal=who.id,
-        session=scope.session,
+        session=call.scope.session,
         tool=tool.name,
         version=tool.version,
         effect=tool.effect,
@@ -318,13 +321,7 @@ class Patience:
     __slots__ = ("_clock", "_until")
 
     def __init__(self, call: ToolCall, tool: Tool, clock: Clock) -> None:
-        """Begin to wait.
-
-        Args:
-            call: Its own time-out goes before that of the tool.
-            tool: Whose limit bounds the wait; 30 seconds where it has none.
-            clock: The time.
-        """
+        """Begin to wait, 30 seconds for a call that has no limit at all."""
         bounds = (call.timeout, tool.limits.timeout, 30.0)
         self._clock = clock
         self._until = clock.time() + next(bound for bound in bounds if bound is not None)
@@ -388,13 +385,7 @@ class JournalStage:
     __slots__ = ("_at_once", "_clock", "_effect", "_journal", "_tool")
 
     def __init__(self, tool: Tool, journal: Journal, clock: Clock) -> None:
-        """Keep the journal.
-
-        Args:
-            tool: Whose calls are written down.
-            journal: Where.
-            clock: Waits for somebody else's try.
-        """
+        """Keep the journal, and the clock that waits for somebody else's try."""
         self._tool = tool
         self._effect = tool.effect
         # Without a bulkhead nothing is waited for between claim and attempt: one change for both.
@@ -426,7 +417,7 @@ class JournalStage:
         try:
             result = await call_next(replace(call, begin=held.begin))
         except asyncio.CancelledError as exc:
-            result = exc.result if isinstance(exc, Abandoned) else self._left(held)
+            result = exc.result if isinstance(exc, Abandoned) else self._left()
             await self._finish(call, held, result)
             raise
         await self._finish(call, held, result)
@@ -466,7 +457,7 @@ class JournalStage:
             return State.NOT_HAPPENED
         return State.IN_DOUBT
 
-    def _left(self, held: _Held) -> ToolResult:
+    def _left(self) -> ToolResult:
         error = InDoubtError(f"{self._tool.name} was still executing when its caller left.")
         return ToolResult(status=Status.IN_DOUBT, error=error)
 
@@ -542,17 +533,13 @@ class MemoryJournal:
         self._gone.add(self._owner)
 
     async def find(self, key: str) -> Entry | None:
-        """Return the entry under `key`; None if there is none."""
+        """Return the entry under `key`, or None."""
         return self._seen(key)
 
     async def claim(
         self, intent: Intent, riders: Sequence[Rider] = (), *, start: bool = False
     ) -> Entry:
-        """Claim an intent if nobody has, or if it may be claimed again; see `Journal.claim`.
-
-        Raises:
-            RefusedError: What a rider said; nothing was claimed.
-        """
+        """Claim an intent if nobody has, or if it may be claimed again; see `Journal.claim`."""
         known = self._seen(intent.key)
         if known is not None and not takeable(known, intent):
             return known
@@ -589,19 +576,10 @@ class MemoryJournal:
         return changed
 
     async def doubts(self, *, tenant: str | None = None) -> Sequence[Entry]:
-        """Return the intents of which nobody knows what became, the oldest first.
-
-        Args:
-            tenant: Only this tenant's; None for all.
-        """
-        seen = [self._seen(key) for key in self._entries]
-        return [
-            entry
-            for entry in seen
-            if entry is not None
-            and (tenant is None or entry.intent.tenant == tenant)
-            and (entry.state is State.IN_DOUBT or (entry.state is State.STARTED and not entry.live))
-        ]
+        """Return the intents of which nobody knows what became, of one tenant or of all."""
+        seen = [entry for key in self._entries if (entry := self._seen(key)) is not None]
+        own = [entry for entry in seen if tenant in (None, entry.intent.tenant)]
+        return [entry for entry in own if entry.doubtful]
 
     def _seen(self, key: str) -> Entry | None:
         entry = self._entries.get(key)
@@ -612,8 +590,7 @@ class MemoryJournal:
 
     def _keep(self, entry: Entry) -> None:
         entries = self._entries
-        if len(entries) >= self._most and entry.intent.key not in entries:
-            oldest = next((key for key, kept in entries.items() if kept.state.known), None)
-            if oldest is not None:
-                del entries[oldest]
         entries[entry.intent.key] = entry
+        if len(entries) > self._most:
+            known = (key for key, kept in entries.items() if kept.state.known)
+            entries.pop(next(known, ""), None)

@@ -134,7 +134,9 @@ class SqlJournal:
         Raises:
             StoreError: It could not be read.
         """
-        return await self._writer.submit(lambda link: self._found(link, key))
+        if (kept := self._kept(key)) is not None:
+            return kept
+        return await self._writer.submit(lambda link: self._read(link, key, _FIND))
 
     async def claim(
         self, intent: Intent, riders: Sequence[Rider] = (), *, start: bool = False
@@ -145,6 +147,8 @@ class SqlJournal:
             RefusedError: What a rider said; nothing was claimed.
             StoreError: It could not be written; nothing was claimed.
         """
+        if (kept := self._kept(intent.key)) is not None:
+            return kept
         self._claims += 1
         token = f"{self._leases.id}:{self._claims}"
         state = State.STARTED if start else State.CLAIMED
@@ -187,12 +191,8 @@ class SqlJournal:
 
         def read(link: Link) -> list[Entry]:
             entries = [self._entry(link, row) for row in link.fetch(_DOUBTS)]
-            return [
-                entry
-                for entry in entries
-                if (tenant is None or entry.intent.tenant == tenant)
-                and (entry.state is State.IN_DOUBT or not entry.live)
-            ]
+            own = [entry for entry in entries if tenant in (None, entry.intent.tenant)]
+            return [entry for entry in own if entry.doubtful]
 
         return await self._writer.submit(read)
 
@@ -228,13 +228,12 @@ class SqlJournal:
 
     # --- in the thread ------------------------------------------------------------------------
 
-    def _found(self, link: Link, key: str) -> Entry | None:
+    def _kept(self, key: str) -> Entry | None:
+        """Return the entry of an outcome that is still to be written."""
         kept = self._unwritten.get(key)
-        if kept is not None:
-            return replace(
-                kept.entry, state=kept.state, result=kept.result, note=kept.note, mine=False
-            )
-        return self._read(link, key, _FIND)
+        if kept is None:
+            return None
+        return replace(kept.entry, state=kept.state, result=kept.result, note=kept.note, mine=False)
 
     def _read(self, link: Link, key: str, query: Any) -> Entry | None:
         rows = link.fetch(query, {"key": key})
@@ -243,7 +242,7 @@ class SqlJournal:
     def _claim(self, link: Link, meant: Entry, riders: Sequence[Rider]) -> Entry:
         intent = meant.intent
         self._leases.hold(link)
-        if intent.key in self._unwritten and (kept := self._found(link, intent.key)) is not None:
+        if (kept := self._kept(intent.key)) is not None:
             return kept
         with link.savepoint() if riders else nullcontext():
             entry = self._take(link, meant)
