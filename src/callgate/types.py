@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ParamSpec, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias
 
 from callgate.controls import Alternative
 from callgate.errors import CallError
+from callgate.making import maker
 from callgate.riders import Rider, Transaction
 
 __all__ = [
@@ -57,43 +58,6 @@ __all__ = [
 
 JsonSchema: TypeAlias = dict[str, Any]
 """A JSON Schema 2020-12 object. Treat it as frozen: its digest is part of the contract."""
-
-
-_Args = ParamSpec("_Args")
-_Frozen = TypeVar("_Frozen")
-
-
-def maker(kind: Callable[_Args, _Frozen]) -> Callable[_Args, _Frozen]:
-    """Return a function that makes what calling `kind` makes, in a third of the time.
-
-    For the hot path only: a call makes two calls, a result and two events. The generated
-    `__init__` of a frozen dataclass goes through `object.__setattr__` for each field, and calling
-    a class with keywords packs them into a dict first. Here an instance of an unfrozen twin with
-    the same slots is filled and then becomes one of `kind`; nobody else can see it before.
-
-    Args:
-        kind: A frozen, slotted dataclass without a slot for weak references, whose defaults are
-            immutable and not made by factories.
-    """
-    known = cast("type[Any]", kind)
-    twin = type(known.__name__, (), {"__slots__": known.__slots__})
-    scope: dict[str, Any] = {"_twin": twin, "_kind": kind}
-    heads: list[str] = []
-    for part in fields(known):
-        if part.default is MISSING:
-            heads.append(part.name)
-        else:
-            scope[f"_{part.name}"] = part.default
-            heads.append(f"{part.name}=_{part.name}")
-    lines = [
-        f"def make(*, {', '.join(heads)}):",
-        " made = _twin()",
-        *(f" made.{part.name} = {part.name}" for part in fields(known)),
-        " made.__class__ = _kind",
-        " return made",
-    ]
-    exec("\n".join(lines), scope)  # noqa: S102 - as dataclasses does; only field names enter
-    return scope["make"]
 
 
 # --- the tool -------------------------------------------------------------------------------

@@ -204,15 +204,17 @@ class _Composed:
         self.switches: MemorySwitches | None = None
         self.chains: dict[str, Chain] = {}
 
-    def handler(self, without: str = "", tool: str = "add", **instead: StageFactory) -> Handler:
+    def handler(
+        self, without: str = "", tool: str = "add", guard: StageFactory | None = None
+    ) -> Handler:
         """Return the path for one tool; `without` names the stage that is left out.
 
         Args:
             without: Its name; nothing by default.
             tool: The tool.
-            **instead: Factories in the place of those with these names.
+            guard: A factory in the place of the usual one.
         """
-        used = self.factories | instead
+        used = self.factories | ({} if guard is None else {"guard": guard})
         factories = [one for name, one in used.items() if name != without]
         executors = dict.fromkeys(self.surface.tools, self.source.call)
         made = stacks(self.surface, executors, factories)

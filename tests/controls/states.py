@@ -124,8 +124,13 @@ async def known(soon: Soon[Any]) -> Any:
 
 def check(machine: type[Machine], kind: Kind, *, steps: int = 40) -> None:
     """Let hypothesis look for a run of the machine that breaks its model."""
+
+    class Here(machine):
+        def __init__(self) -> None:
+            super().__init__(kind)
+
     run_state_machine_as_test(
-        cast("type[RuleBasedStateMachine]", lambda: machine(kind)),
+        Here,
         settings=settings(
             max_examples=kind.examples,
             stateful_step_count=steps,

@@ -205,7 +205,7 @@ async def test_an_observing_guard_tells_of_rates_and_budgets_and_lets_pass() -> 
 
 def test_money_is_exact() -> None:
     with pytest.raises(DefinitionError, match="money is a Decimal"):
-        tool(lambda: None, name="t", description="T.", cost=0.1)  # pyright: ignore[reportArgumentType]
+        _declared(cost=0.1)
 
 
 # ------------------------------------------------------------------ loops

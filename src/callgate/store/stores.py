@@ -153,6 +153,7 @@ class Store:
         self.database.check()
         return Backends(
             journal=self.journal,
+            blobs=SqlBlobs(self.database),
             rates=SharedRates(self.cells, ahead=ahead),
             spend=SharedSpend(self.cells),
             circuits=self.circuits,
