@@ -40,6 +40,7 @@ def read(name: str, raw: Any, language: Language = PYTHON, edition: Edition = Ed
             [{"f": {"e": "g()", "f": {"h": {"i": 1}}, "j": "k[0]"}}],
         ),
         ("text", "[f({'a': 1})]", ["f({'a': 1})"]),
+        ("text", "[f(a='b' + \"c\" + 'd')]", [{"f": {"a": "bcd"}}]),
         ("text-bracketed", " f(a=1)", [{"f": {"a": 1}}]),
         ("text-joined", "f(a=1,\n  b=2)", [{"f": {"a": 1, "b": 2}}]),
         ("text-unescaped", "f\\_g(a=1)", [{"f_g": {"a": 1}}]),
@@ -174,7 +175,10 @@ def test_code_in_an_output_is_never_run(name: str, language: Language, tmp_path:
 
 def test_arithmetic_is_done_within_bounds() -> None:
     assert calculate("(2 + 3) * -4.5 / 9 % 4 ** 2 // 1 - +1") == (2 + 3) * -4.5 / 9 % 4**2 // 1 - 1
+    assert calculate("3 * 10^8") == 22
+    assert (calculate("6 & 3"), calculate("6 | 1")) == (2, 7)
     refused = (
+        "1.5 ^ 2",
         "1 +",
         "x",
         "1 << 9",

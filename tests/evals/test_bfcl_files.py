@@ -89,7 +89,9 @@ def test_an_output_is_a_call_an_abstention_or_cannot_be_read(
 
 def test_decoders_are_settings(files: Files) -> None:
     raw = "m.add(x=1);"
-    assert score(*files(raw)).decoders == {"one": "text"}
+    assert score(*files("[m.add(x=1)]")).decoders == {"one": "text"}
+    assert score(*files(raw)).decoders == {"one": "text-semicolons"}
+    assert score(*files(raw), decoders={"one": "text"}).tally.outcomes["one"] == {"unparsable": 1}
     named = {"underscore_to_dot_models": [], "decoders": {"one": "text-semicolons"}}
     assert score(*files(raw, settings=named)).tally.accuracy["one"]["simple"].right == 1
     chosen = score(*files(raw), decoders={"*": "text-semicolons"})

@@ -74,6 +74,12 @@ def test_native_calls_are_read_as_the_leaderboard_reads_them(recorded: Scoring) 
     assert {recorded.tally.different[model] for model in native} == {0}
 
 
+def test_the_style_of_other_models_is_seen_from_their_outputs(recorded: Scoring) -> None:
+    styles = set(recorded.decoders.values())
+    assert {"text-semicolons", "tool-call-lines"} <= styles
+    assert recorded.tally.differences < 0.005 * recorded.tally.compared
+
+
 def _standard(evals: Path) -> set[str]:
     """Models whose every text that was decoded is the standard one, by the data alone."""
     verdicts = read_lines(evals / "bfcl_v1_verdicts.jsonl.gz")

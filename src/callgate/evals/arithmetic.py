@@ -9,6 +9,7 @@ __all__ = ["calculate", "calculated"]
 _LARGEST = 1e15
 """Numbers beyond it are not calculated with: a power of large numbers never ends."""
 _EXPONENT = 64
+_BITWISE = (ast.BitXor, ast.BitAnd, ast.BitOr)
 _LONGEST = 10_000
 """Characters of an expression."""
 
@@ -50,6 +51,8 @@ def _applied(op: ast.operator, left: int | float, right: int | float) -> int | f
     if max(abs(left), abs(right)) > _LARGEST:
         raise ValueError("a number is beyond bounds")
     try:
+        if isinstance(left, int) and isinstance(right, int) and isinstance(op, _BITWISE):
+            return _bits(op, left, right)
         result = _result(op, left, right)
     except ArithmeticError as error:
         raise ValueError(f"it cannot be calculated: {error}") from error
@@ -58,6 +61,17 @@ def _applied(op: ast.operator, left: int | float, right: int | float) -> int | f
             raise ValueError("it has no real result")
         case _:
             return result
+
+
+def _bits(op: ast.operator, left: int, right: int) -> int:
+    """Combine bits: what is meant as a power is often written with the sign of this."""
+    match op:
+        case ast.BitXor():
+            return left ^ right
+        case ast.BitAnd():
+            return left & right
+        case _:
+            return left | right
 
 
 def _result(op: ast.operator, left: int | float, right: int | float) -> int | float | complex:

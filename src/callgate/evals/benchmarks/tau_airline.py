@@ -204,10 +204,12 @@ class Rows(dict[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a row of one's own, or the default."""
-        return self[key] if key in self else default
+        if key not in self:
+            return default
+        return self[key]
 
     def changed(self) -> dict[str, bytes]:
-        """Return the canonical text of rows that are not as they were, none for one that is gone."""
+        """Return the canonical text of rows that are not as they were, none for one gone."""
         gone = dict.fromkeys(self._first.keys() - self.keys(), b"")
         now = {key: _canonical(self[key]) for key in self._own & self.keys()}
         return gone | {

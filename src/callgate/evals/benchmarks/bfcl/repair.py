@@ -21,10 +21,10 @@ from callgate.evals.benchmarks.bfcl.schema import parameters
 from callgate.evals.benchmarks.bfcl.score import (
     DEFAULT_SETTINGS,
     Judged,
-    choose_decoders,
     judge,
     judged,
 )
+from callgate.evals.benchmarks.bfcl.styles import choose_decoders
 from callgate.evals.statistics import compare, wilson
 from callgate.schema.arguments import prepare
 from callgate.schema.check import Checker

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from callgate.errors import EvaluationDataError, SettingsError
+from callgate.errors import EvaluationDataError
 from callgate.evals.benchmarks.bfcl.check import Rules, check_calls, is_call_format
-from callgate.evals.benchmarks.bfcl.decode import DECODERS, NATIVE, TEXT, decode
+from callgate.evals.benchmarks.bfcl.decode import decode
 from callgate.evals.benchmarks.bfcl.items import (
     Item,
     Key,
@@ -22,11 +21,12 @@ from callgate.evals.benchmarks.bfcl.items import (
     read_settings,
 )
 from callgate.evals.benchmarks.bfcl.kinds import Edition, Language
+from callgate.evals.benchmarks.bfcl.styles import choose_decoders
 from callgate.evals.benchmarks.bfcl.syntax import DecodeError
 from callgate.evals.tally import Difference, Outcome, Tally
 from callgate.schema.values import is_array
 
-__all__ = ["Judged", "Scoring", "choose_decoders", "judge", "judged", "score"]
+__all__ = ["Judged", "Scoring", "judge", "judged", "score"]
 
 DEFAULT_SETTINGS = "bfcl_v1_scores.json"
 """The file of official settings that is looked for beside the outputs."""
@@ -95,8 +95,7 @@ def score(
             outputs.
         verdicts: The official verdicts, if they do not stand in the outputs themselves.
         decoders: Names of decoders for recorded text by model, `*` for every other model; by
-            default those of the settings, else `native` for models that answer in structures
-            and `text` for others.
+            default those of the settings, else those whose style the outputs have.
         recorded: Whether recorded outputs are decoded anew where decoded ones stand beside them.
 
     Raises:
@@ -198,39 +197,6 @@ def _relevance(category: str, edition: Edition, *, called: bool) -> str | None:
 
 
 # ------------------------------------------------------------------ decoding
-
-
-def choose_decoders(
-    path: Path, named: Mapping[str, str], *, recorded: bool = False
-) -> dict[str, str]:
-    """Choose a decoder for every model with outputs that are not decoded, from one look at them.
-
-    Args:
-        path: The outputs.
-        named: Names by model, `*` for every model that is not named.
-        recorded: As in `score`.
-
-    Raises:
-        EvaluationDataError: The file cannot be read or is not of its form.
-        SettingsError: There is no decoder of a name.
-    """
-    structured: dict[str, bool] = {}
-    outputs = read_outputs(path, recorded=recorded)
-    first = next(outputs, None)
-    if first is None or all(output.is_decoded for output in first[1].values()):
-        return {}
-    for _, by_model in chain([first], outputs):
-        for model, output in by_model.items():
-            structured[model] = structured.get(model, False) or is_array(output.raw)
-    names = {
-        model: named.get(model) or named.get("*") or (NATIVE if native else TEXT)
-        for model, native in structured.items()
-    }
-    if unknown := sorted(set(names.values()) - set(DECODERS)):
-        raise SettingsError(
-            f"There is no decoder {unknown[0]!r}; there are: {', '.join(DECODERS)}."
-        )
-    return names
 
 
 def _decoded(came: Output, decoder: str, category: str, edition: Edition) -> Output:

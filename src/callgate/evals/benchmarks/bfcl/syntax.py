@@ -95,11 +95,25 @@ def _value(node: ast.expr | None, edition: Edition) -> Any:
             raise DecodeError(f"a value is of no literal form: {type(node).__name__}")
 
 
-def _sum(node: ast.BinOp) -> int | float:
+def _sum(node: ast.BinOp) -> int | float | str:
+    if (text := _concatenated(node)) is not None:
+        return text
     try:
         return calculated(node)
     except ValueError as error:
         raise DecodeError(f"a value is {error}") from error
+
+
+def _concatenated(node: ast.expr) -> str | None:
+    """Return the text of text literals with a plus between them."""
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            first, second = _concatenated(left), _concatenated(right)
+            return None if first is None or second is None else first + second
+        case _:
+            return None
 
 
 def _object(node: ast.Dict, edition: Edition) -> dict[Any, Any]:
