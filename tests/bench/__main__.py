@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.bench import contract, fresh, loop, path
+from tests.bench import contract, fresh, loop, path, wires
 from tests.bench.measure import Figure, Plan
 
 # Batches of some milliseconds are mostly done before the scheduler gives the processor away, and
@@ -34,6 +34,7 @@ _PARTS = MappingProxyType(
         "loop": loop.figures,
         "fresh": fresh.figures,
         "contract": contract.figures,
+        "wires": wires.figures,
     }
 )
 _TARGETS = tomllib.loads((Path(__file__).parent / "targets.toml").read_text())
@@ -63,6 +64,7 @@ def judged(figure: Figure, slack: float, slowness: float = 1.0) -> dict[str, Any
         "met_by_median": None if bound is None else figure.median <= bound,
         "basis": known.get("basis", "cpu"),
         "best_peer": known.get("peer"),
+        "peers": figure.peers,
         "ours": figure.ours,
         "floor": figure.floor,
     }

@@ -76,6 +76,7 @@ class Figure:
         ours: What was measured of us, as JSON.
         floor: What was measured of the bare floor beside it, as JSON.
         ratio: Medians of wall time: ours to the floor's.
+        peers: The same of others in the same run, by name, in the same unit.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Figure:
     ours: Any = None
     floor: Any = None
     ratio: float | None = None
+    peers: Mapping[str, float] | None = None
 
 
 async def side_by_side(
@@ -113,7 +115,14 @@ async def side_by_side(
 
 
 def above(
-    name: str, ours: Spread, floor: Spread, *, unit: float, basis: str = "cpu", share: int = 1
+    name: str,
+    ours: Spread,
+    floor: Spread,
+    *,
+    unit: float,
+    basis: str = "cpu",
+    share: int = 1,
+    peers: Mapping[str, float] | None = None,
 ) -> Figure:
     """Return how much more than the floor ours takes.
 
@@ -124,6 +133,7 @@ def above(
         unit: How many seconds one is.
         basis: The clock that decides.
         share: Among how many the difference is divided.
+        peers: As in `Figure`.
     """
     apart = statistics.median(mine - bare for mine, bare in zip(ours.wall, floor.wall, strict=True))
     return Figure(
@@ -133,13 +143,20 @@ def above(
         ours=ours.as_json(unit),
         floor=floor.as_json(unit),
         ratio=_ratio(ours, floor),
+        peers=peers,
     )
 
 
 def alone(
-    name: str, ours: Spread, floor: Spread | None = None, *, unit: float, basis: str = "cpu"
+    name: str,
+    ours: Spread,
+    floor: Spread | None = None,
+    *,
+    unit: float,
+    basis: str = "cpu",
+    peers: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Return what ours takes in all; the floor is for comparison."""
+    """Return what ours takes in all; the floor and peers are for comparison."""
     return Figure(
         name=name,
         value=ours.least(basis) / unit,
@@ -147,6 +164,7 @@ def alone(
         ours=ours.as_json(unit),
         floor=None if floor is None else floor.as_json(unit),
         ratio=None if floor is None else _ratio(ours, floor),
+        peers=peers,
     )
 
 

@@ -22,6 +22,7 @@ FIGURES: dict[str, Any] = tomllib.loads((Path(__file__).parent / "targets.toml")
     "figures"
 ]
 NEEDS_DATA = {"codec.decode"}
+ONLY_FULL = {name for name in FIGURES if "1MB" in name}
 
 
 WITHOUT_FLOOR = {
@@ -32,28 +33,38 @@ WITHOUT_FLOOR = {
     "first_call.memory",
     "concurrent.memory",
     "import.modules",
+    "wire.compile",
+    "wire.compiled_again",
+    "stream.rows.10kB",
+    *(name for name in FIGURES if name.endswith(".checked")),
 }
 
 
-def _quick() -> dict[str, dict[str, Any]]:
+def _quick(*parts: str) -> dict[str, dict[str, Any]]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench", "--quick", "--json"],
+        [sys.executable, "-m", "tests.bench", "--quick", "--json", *parts],
         stdout=subprocess.PIPE,
         check=False,
         cwd=ROOT,
         env=env,
-        timeout=110,
+        timeout=180,
     )
     return {one["figure"]: one for one in json.loads(done.stdout)["figures"]}
 
 
 # One test, so that the bench runs once, whatever the tests are spread over.
+@pytest.mark.timeout(400)
 def test_every_figure_is_measured_beside_its_floor_and_none_is_far_from_its_target():
     figures = _quick()
-    assert FIGURES.keys() - figures.keys() <= NEEDS_DATA
+    assert FIGURES.keys() - figures.keys() <= NEEDS_DATA | ONLY_FULL
     assert {name for name, one in figures.items() if "ratio_to_floor" not in one} == WITHOUT_FLOOR
-    assert [one for one in figures.values() if not one.get("met", True)] == []
+    missed = {name for name, one in figures.items() if not one.get("met", True)}
+    if missed:
+        # What else runs here can only add, so a figure counts that is missed twice.
+        again = _quick()
+        missed = {name for name in missed if not again[name].get("met", True)}
+        assert [(figures[name], again[name]) for name in missed] == []
 
 
 # ------------------------------------------------------------------ what the numbers mean

@@ -32,10 +32,14 @@ OFFERED = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one item; seconds are those of the model alone."""
+    """What became of one item; seconds are those of the model alone.
+
+    An answer is well-formed if it is text, or if every call in it fits a tool as it stands.
+    """
 
     id: str
     well_formed: bool
+    abstained: bool
     right_tool: bool
     right_arguments: bool
     seconds: float
@@ -59,7 +63,7 @@ async def main(folder: Path, environment: dict[str, str], number: int, name: str
         "seed": SEED,
         **{
             field: _share([getattr(outcome, field) for outcome in outcomes])
-            for field in ("well_formed", "right_tool", "right_arguments")
+            for field in ("well_formed", "abstained", "right_tool", "right_arguments")
         },
         "seconds": _spread([outcome.seconds for outcome in outcomes]),
         "cpu_seconds": _spread([outcome.cpu for outcome in outcomes]),
@@ -93,7 +97,8 @@ async def _one(model: LocalModel, gate: Gate, source: FakeSource, item: Item) ->
     right = [call for call in right_tool if is_right(call.arguments, item.accepted)]
     outcome = Outcome(
         id=item.id,
-        well_formed=bool(reached),
+        well_formed=bool(reached) or not response.message.calls,
+        abstained=not response.message.calls,
         right_tool=bool(right_tool),
         right_arguments=bool(right),
         seconds=wall,

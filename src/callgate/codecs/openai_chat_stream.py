@@ -266,9 +266,14 @@ class ChatDecoder:
             self._parts.append(new)
 
     def _call(self, delta: dict[str, Any], events: list[ModelEvent]) -> None:
+        if self._finish:
+            raise ModelStreamError("A piece of a call came after the end of the answer.")
         place = self._placed(delta)
         call = self._calls[place]
         piece, named = call.add(delta)
+        if piece and not call.name:
+            # It cannot be told what has been lost before it.
+            raise ModelStreamError("Arguments of a call came before its name.")
         if named:
             call.id = call.id or self._known_head().call_id(place)
             name = self._names.get(call.name, call.name)
