@@ -118,7 +118,7 @@ def test_a_named_file_that_is_absent_is_told(tmp_path: Path) -> None:
         ),
         (
             "zzz = 1",
-            "zzz: got an unknown key; allowed is one of tools, model, models, limits, folder",
+            "zzz: got an unknown key; allowed is one of tools, model, models, limits, folder, lint",
         ),
         ("model = 3", "model: got 3; allowed is a text that is not empty"),
         ('tools = "a"', "tools: got 'a'; allowed is a list of texts, such as [\"tools.py:add\"]"),
