@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from callgate.errors import SettingsError
-from callgate.settings import ModelSettings, RunLimits, Settings, find_file, load
+from callgate.settings import LintSettings, ModelSettings, RunLimits, Settings, find_file, load
 
 FULL = """
 tools = ["tools.py:add", "package.module:TOOLS"]
@@ -113,12 +113,12 @@ def test_a_named_file_that_is_absent_is_told(tmp_path: Path) -> None:
             'modell = "x"',
             (
                 "modell: got an unknown key; allowed is one of tools, model, models, limits, "
-                "folder; did you mean 'model'?"
+                "folder, lint; did you mean 'model'?"
             ),
         ),
         (
             "zzz = 1",
-            "zzz: got an unknown key; allowed is one of tools, model, models, limits, folder",
+            "zzz: got an unknown key; allowed is one of tools, model, models, limits, folder, lint",
         ),
         ("model = 3", "model: got 3; allowed is a text that is not empty"),
         ('tools = "a"', "tools: got 'a'; allowed is a list of texts, such as [\"tools.py:add\"]"),
@@ -195,3 +195,14 @@ def test_a_file_that_is_not_toml_is_told_with_the_place(tmp_path: Path) -> None:
 
 def test_a_long_value_is_shown_shortened(tmp_path: Path) -> None:
     assert "aaa...; allowed is a list" in refused(tmp_path, f"tools = '{'a' * 200}'")
+
+
+def test_the_rules_of_lint_are_chosen_in_a_table_of_their_own(tmp_path: Path):
+    file = tmp_path / "callgate.toml"
+    file.write_text(
+        '[lint]\nenable = ["all"]\ndisable = ["a"]\nignore = ["b:c"]\nseverity = { d = "error" }\n'
+    )
+    assert load({}, file=file).lint == LintSettings(
+        enable=("all",), disable=("a",), ignore=("b:c",), severity={"d": "error"}
+    )
+    assert Settings().lint == LintSettings()

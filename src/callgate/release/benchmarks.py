@@ -208,8 +208,7 @@ def _shape(values: list[Any]) -> dict[str, Any]:
         return {}
     made: dict[str, Any] = {"type": kinds[0] if len(kinds) == 1 else kinds}
     objects = [value for value in values if is_object(value)]
-    if objects:
-        names = dict.fromkeys(name for value in objects for name in value)
+    if names := dict.fromkeys(name for value in objects for name in value):
         made["properties"] = {
             name: _shape([value[name] for value in objects if name in value]) for name in names
         }

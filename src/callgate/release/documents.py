@@ -205,12 +205,35 @@ def _many(items: Iterator[Item | None], source: str, form: str = "") -> Listing:
     return Listing(source=source, entries=tuple(kept), notes=tuple(notes))
 
 
+_HOSTED = frozenset(
+    {
+        "cachePoint",
+        "codeExecution",
+        "code_execution",
+        "computerUse",
+        "computer_use",
+        "fileSearch",
+        "file_search",
+        "googleMaps",
+        "googleSearch",
+        "googleSearchRetrieval",
+        "google_maps",
+        "google_search",
+        "google_search_retrieval",
+        "systemTool",
+        "urlContext",
+        "url_context",
+    }
+)
+"""Keys under which Gemini and Bedrock are asked for a tool of their own, or for no tool at all."""
+
+
 def _is_hosted(value: dict[str, Any]) -> bool:
     """Tell a tool of the provider's own: `{"type": "web_search"}`, `{"googleSearch": {}}`."""
     kind = value.get("type")
     if isinstance(kind, str):
         return kind not in ("function", "object", "namespace")
-    return len(value) == 1 and is_object(next(iter(value.values())))
+    return len(value) == 1 and next(iter(value)) in _HOSTED
 
 
 def _distinct(entries: list[Listed]) -> list[Listed]:

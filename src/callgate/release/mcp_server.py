@@ -63,7 +63,7 @@ def list_tools(server: str, *, timeout: float) -> list[dict[str, Any]]:
 
 async def _listed(server: str, timeout: float) -> list[dict[str, Any]]:
     errors = _Errors()
-    opened = _http(server) if _is_url(server) else _stdio(shlex.split(server), errors)
+    opened = _http(server) if _is_url(server) else _stdio(_command(server), errors)
     try:
         async with asyncio.timeout(timeout), Client(opened, cache=None) as client:
             return await _pages(client)
@@ -84,6 +84,13 @@ _FOREIGN = (
 
 def _is_url(server: str) -> bool:
     return server.startswith(("http://", "https://"))
+
+
+def _command(server: str) -> list[str]:
+    try:
+        return shlex.split(server)
+    except ValueError as exc:
+        raise DefinitionError(f"{server!r} is no command line: {exc}.") from exc
 
 
 async def _pages(client: Client) -> list[dict[str, Any]]:
