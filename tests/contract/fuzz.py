@@ -169,6 +169,12 @@ def run(seed: int, pairs: int, jobs: int) -> dict[str, Any]:
         waiting = [pool.submit(chunk, seed, start, min(CHUNK, pairs - start)) for start in starts]
         for one in waiting:
             tally.add(one.result())
+            if tally.pairs % 5_000 == 0:
+                # The whole takes a while; what is cut short has said at least this.
+                sys.stderr.write(
+                    f"{tally.pairs} pairs: {len(tally.wrong)} wrong, "
+                    f"{tally.verdicts['undecided']} undecided\n"
+                )
     return report(tally, seed)
 
 

@@ -126,7 +126,7 @@ def test_what_is_no_schema_is_compared_too() -> None:
 
 def test_undecided_counts_as_major_and_names_the_part() -> None:
     texts = [{"type": "string", "pattern": f"^\\b{word}[xy]{{9}}$"} for word in ("qq", "(qq)")]
-    found = diff_schemas(*texts)
+    found = diff_schemas(texts[0], texts[1])
     assert (found.verdict, found.semver) == (Verdict.UNDECIDED, Level.MAJOR)
     assert found.to_json()["undecided"] == {"parameters": ["pattern"]}
 
@@ -198,6 +198,7 @@ def test_a_renamed_parameter_comes_with_a_migration_that_works() -> None:
     new = PARAMETERS | {"properties": inner, "required": ["city_name", "unit"]}
     found = diff_tools(WEATHER, replace(WEATHER, parameters=new))
     assert found.migration == Migration(fields={"city": "city_name"}, defaults={"unit": "C"})
+    assert found.migration is not None
     arguments = migrate(found.migration, found.broken[0].witness)
     assert Checker(new).is_valid(arguments)
     assert found.to_json()["migration"] == {

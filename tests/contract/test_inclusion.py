@@ -13,7 +13,7 @@ OBJECT: dict[str, Any] = {
     "properties": {"a": {"type": "string"}, "n": {"type": "integer"}},
     "required": ["a"],
 }
-CLOSED = OBJECT | {"additionalProperties": False}
+CLOSED: dict[str, Any] = OBJECT | {"additionalProperties": False}
 TREE: dict[str, Any] = {
     "$ref": "#/$defs/tree",
     "$defs": {

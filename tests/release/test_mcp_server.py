@@ -1,6 +1,7 @@
 """A live server is asked in bounded time and memory, and no process of it is left."""
 
 import asyncio
+import http.client
 import os
 import socket
 import subprocess
@@ -78,6 +79,18 @@ def test_tools_come_from_standard_input_and_output(tmp_path: Path):
         assert listing.tools[0].parameters["required"] == ["a", "b"]
 
 
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse().read()
+    except OSError:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """A server of Streamable HTTP on a free port of the loopback."""
@@ -87,11 +100,8 @@ def url(tmp_path: Path) -> Iterator[str]:
     command = [*server(tmp_path, GOOD).split(), str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        process.poll()
+    while not _answers(port) and time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended"
     yield f"http://127.0.0.1:{port}/mcp"
     process.terminate()
     process.wait(10)

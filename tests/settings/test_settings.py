@@ -4,7 +4,15 @@ from pathlib import Path
 import pytest
 
 from callgate.errors import SettingsError
-from callgate.settings import ModelSettings, RunLimits, Settings, StoreSettings, find_file, load
+from callgate.settings import (
+    LintSettings,
+    ModelSettings,
+    RunLimits,
+    Settings,
+    StoreSettings,
+    find_file,
+    load,
+)
 
 FULL = """
 tools = ["tools.py:add", "package.module:TOOLS"]
@@ -227,3 +235,14 @@ def _empty(folder: Path) -> Path:
     file = folder / "empty.toml"
     file.write_text("")
     return file
+
+
+def test_the_rules_of_lint_are_chosen_in_a_table_of_their_own(tmp_path: Path):
+    file = tmp_path / "callgate.toml"
+    file.write_text(
+        '[lint]\nenable = ["all"]\ndisable = ["a"]\nignore = ["b:c"]\nseverity = { d = "error" }\n'
+    )
+    assert load({}, file=file).lint == LintSettings(
+        enable=("all",), disable=("a",), ignore=("b:c",), severity={"d": "error"}
+    )
+    assert Settings().lint == LintSettings()

@@ -159,7 +159,6 @@ class Store:
             circuits=self.circuits,
             generations=SharedGenerations(self.cells, staleness=staleness),
             switches=self.switches(staleness=staleness),
-            blobs=SqlBlobs(self.database),
         )
 
     def close(self) -> None:

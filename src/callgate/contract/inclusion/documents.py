@@ -155,8 +155,6 @@ def _upgrade_items(flat: dict[str, Any]) -> None:
         flat["prefixItems"] = flat.pop("items")
         if rest is not None:
             flat["items"] = rest
-        if not flat["prefixItems"]:
-            del flat["prefixItems"]
 
 
 def _split_dependencies(flat: dict[str, Any]) -> None:

@@ -39,10 +39,10 @@ def weight(value: Any) -> tuple[int, int]:
     if is_object(value):
         inner = [weight(item) for item in value.values()]
         names = sum(len(name) + 1 for name in value)
-        return 1 + sum(one for one, _ in inner), names + sum(size for _, size in inner)
+        return 1 + sum(one for one, _ in inner), 2 + names + sum(size for _, size in inner)
     if is_array(value):
         inner = [weight(item) for item in value]
-        return 1 + sum(one for one, _ in inner), sum(size for _, size in inner)
+        return 1 + sum(one for one, _ in inner), 2 + sum(size for _, size in inner)
     return 1, _cost(value)
 
 
