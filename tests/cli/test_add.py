@@ -55,7 +55,7 @@ def test_an_openapi_document_is_written_into_the_settings_and_its_tools_are_show
         "tokens": 70,
     }
     assert (project / "callgate.toml").read_text() == COMMENTED + (
-        '[sources.shop]\nkind = "openapi"\ndocument = "shop.json"\n\n'
+        '\n[sources.shop]\nkind = "openapi"\ndocument = "shop.json"\n\n'
         '[sources.shop.auth]\nkey = "env:SHOP_KEY"\n'
     )
     listed = callgate("tools", "list", "--json").json
