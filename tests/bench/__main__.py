@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tests.bench import fresh, loop, path, servers, wires
+from tests.bench import fresh, loop, path, servers, web, wires
 from tests.bench.measure import Figure, Plan
 
 # Batches of some milliseconds are mostly done before the scheduler gives the processor away, and
@@ -35,6 +35,7 @@ _PARTS = MappingProxyType(
         "fresh": fresh.figures,
         "wires": wires.figures,
         "servers": servers.figures,
+        "web": web.figures,
     }
 )
 _TARGETS = tomllib.loads((Path(__file__).parent / "targets.toml").read_text())

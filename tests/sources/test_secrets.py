@@ -23,8 +23,8 @@ ANA = Principal(id="ana", tenant="acme")
 
 def test_a_secret_shows_where_it_is_from_and_nothing_else() -> None:
     secret = Secret("canary-1", place="env:KEY")
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>40}", "%s" % secret]  # noqa: UP031
-    assert [text.strip() for text in shown] == ["Secret('env:KEY')"] * 5
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>40}"]
+    assert shown == ["Secret('env:KEY')"] * 4
     assert secret.reveal() == "canary-1"
 
 

@@ -16,7 +16,8 @@ from callgate.schema.values import is_array, is_object
 __all__ = ["Document", "UnusableError", "parse", "read"]
 
 _MOST_BYTES = 64 * 1024 * 1024
-_MOST_NODES = 5_000_000
+_MOST_NODES = 1_000_000
+"""Values of a YAML document; a thousand operations have some hundred thousand."""
 _MOST_DEPTH = 200
 _MOST_STEPS = 32
 """References that may lead to each other."""

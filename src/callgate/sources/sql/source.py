@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from callgate.errors import SettingsError
+from callgate.errors import MissingDependencyError, SettingsError
 from callgate.settings.sources.sql import SqlSettings
 from callgate.sources.secrets import Secrets
 from callgate.sources.sql.database import Database, Rows
@@ -142,6 +142,7 @@ def sql(name: str, settings: SqlSettings, *, root: Path, secrets: Secrets) -> Sq
     Raises:
         SettingsError: A file is not there, a statement is not understood, or one would change
             something and may not.
+        MissingDependencyError: The extra `postgres` is not installed.
     """
     statements = read(settings.statements, root)
     for one in statements:
@@ -170,4 +171,12 @@ def _database(name: str, settings: SqlSettings, root: Path, secrets: Secrets) ->
                 details={"key": f"sources.{name}.sqlite"},
             )
         return SqliteDatabase(path)
-    raise SettingsError(f"sources.{name}.postgresql: not here yet")
+    assert settings.postgresql is not None
+    try:
+        from callgate.sources.sql.postgres import PostgresDatabase
+    except ImportError as exc:
+        raise MissingDependencyError(
+            f"sources.{name} needs psycopg: pip install 'callgate[postgres]'",
+            details={"extra": "postgres"},
+        ) from exc
+    return PostgresDatabase(settings.postgresql, secrets)

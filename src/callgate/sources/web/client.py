@@ -38,6 +38,7 @@ _HEADERS: tuple[tuple[str, str], ...] = (
     ("user-agent", "callgate"),
     ("accept-encoding", "gzip, deflate"),
 )
+_PHASES = ("connect", "read", "write", "pool")
 _REFUSAL_BYTES = 65_536
 """Bytes of an answer without success that are read; the rest explains no more."""
 
@@ -131,12 +132,13 @@ class WebClient:
             ResultError: The answer cannot be decoded.
         """
         client = self._opened()
-        sending = client.build_request(
+        # Built here and not by the client, which would merge what it does not have.
+        sending = httpx2.Request(
             request.method,
             request.url,
             content=request.body,
-            headers=list(request.headers),
-            timeout=request.timeout,
+            headers=[*_HEADERS, *request.headers],
+            extensions={"timeout": dict.fromkeys(_PHASES, request.timeout)},
         )
         try:
             answer = await client.send(sending, stream=True, auth=proof)
@@ -164,7 +166,7 @@ class WebClient:
         limit = self._limit if answer.is_success else min(self._limit, _REFUSAL_BYTES)
         body = bytearray()
         # Compressed answers are unpacked a bounded piece at a time, and counted unpacked.
-        async for piece in answer.aiter_bytes():
+        async for piece in answer.aiter_bytes() if coding else answer.aiter_raw():
             body += piece
             if len(body) > limit:
                 break
@@ -184,7 +186,6 @@ class WebClient:
             self._loop = loop
             self._client = httpx2.AsyncClient(
                 transport=_Transport(self._network, secure=secure),
-                headers=list(_HEADERS),
                 follow_redirects=False,
                 trust_env=False,
             )

@@ -24,7 +24,7 @@ from callgate.sources.openapi.document import parse
 from callgate.sources.openapi.source import OpenApiSource, openapi
 from callgate.sources.secrets import Secrets
 from callgate.types import Effect, FilePart, ImagePart, Status
-from tests.sources.varied import Log, varied_app
+from tests.openapi.varied import Log, varied_app
 
 
 class Served:
@@ -132,8 +132,6 @@ def _typed(
         case "object":
             return _object(schema, defs, text)
         case "string":
-            if "pattern" in schema:  # of a decimal
-                return st.decimals(-999, 999, places=2).map(str)
             return FORMATS.get(schema.get("format", ""), text)
         case _:
             return st.none() | st.booleans() | st.integers(-9, 9) | text
@@ -166,6 +164,8 @@ def arguments_for(source: OpenApiSource, name: str) -> st.SearchStrategy[dict[st
     for argument, inner in schema["properties"].items():
         place = places.get(argument)
         text = TEXT if place in (None, "query") else SAFE
+        if name == "query_decimal":  # its document calls it any text
+            text = st.decimals(-999, 999, places=2).map(str)
         strategy = values(inner, defs, text)
         if place is not None:
             # Null has no form outside a body.
@@ -232,7 +232,7 @@ def test_an_operation_is_given_what_the_model_said(
     served: Served, session: Session, source: OpenApiSource, name: str
 ) -> None:
 
-    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(arguments_for(source, name))
     def check(arguments: dict[str, Any]) -> None:
         tool = source.operations[name].tool
