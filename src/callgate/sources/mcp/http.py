@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -109,6 +110,8 @@ def _port(url: httpx2.URL) -> int:
 
 
 async def _addresses(url: httpx2.URL) -> list[str]:
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(url.host))]
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(url.host, _port(url), type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
