@@ -144,15 +144,10 @@ class CallPath:
         self._record = Record(clock)
         used = [factory for factory in factories if factory is not None]
         resolve = Resolve(self.surface, stacks(self.surface, executors, used), backends.switches)
-        outer: list[Stage] = [self._record, resolve]
-        if found := chains(self.surface, controls):
-            fallback = Fallback(
-                found,
-                self._dispatch,
-                journal=backends.journal,
-                enforce="fallback" not in observe,
-            )
-            outer.insert(1, fallback)
+        chained = chains(self.surface, controls)
+        enforce = "fallback" not in observe
+        fallback = Fallback(chained, self._dispatch, journal=journal, enforce=enforce)
+        outer: list[Stage] = [self._record, *([fallback] if chained else []), resolve]
         self.handler: Handler = compose(outer, resolve.refuse)
 
     def _limiting(

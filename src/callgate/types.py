@@ -81,16 +81,14 @@ class Limits:
     """Bounds on the execution of one tool.
 
     Attributes:
-        timeout: Seconds one call may execute, all attempts and the waits between them together;
-            None for no bound.
+        timeout: Seconds one call may execute, all attempts and their waits; None for no bound.
         attempts: How often one call may be tried in all; 1 means no retry.
         concurrency: How many attempts may run at once in this process; None for no bound.
         queue: Seconds an attempt may wait for a free slot before it is refused.
         result_bytes: Bytes of result text a model is shown; the rest is kept behind a handle.
         argument_bytes: Bytes of JSON text accepted as arguments.
         attempt_timeout: Seconds one attempt may execute; None for as long as the call.
-        cache: Seconds for which a result may be given again to the same principal; None to ask
-            each time. Reads only.
+        cache: Seconds for which a read may be given again to the same principal; None for never.
         cost: US dollars that a call costs, reserved before it and settled after; None for nothing.
         backend: What the tool stands on: tools of one backend share its rate, its slots and, where
             operators give it rules, its breaker. Empty for a tool that stands alone.
@@ -597,6 +595,5 @@ class Progressed:
     message: str = ""
 
 
-Event: TypeAlias = (
-    CallOpened | CallClosed | Repaired | Tried | Decision | CircuitChanged | Progressed
-)
+_Underway: TypeAlias = Repaired | Tried | Decision | CircuitChanged | Progressed
+Event: TypeAlias = CallOpened | CallClosed | _Underway

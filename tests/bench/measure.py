@@ -102,6 +102,9 @@ async def side_by_side(
     names = list(variants)
     for batch in variants.values():
         await batch()
+    # What is there by now stays: to look at it before each measurement would take longer than them.
+    gc.collect()
+    gc.freeze()
     for repeat in range(repeats):
         start = repeat % len(names)
         for name in names[start:] + names[:start]:
@@ -111,6 +114,7 @@ async def side_by_side(
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             spreads[name].wall.append(wall / ops)
             spreads[name].cpu.append(cpu / ops)
+    gc.unfreeze()
     return spreads
 
 

@@ -388,8 +388,9 @@ class JournalStage:
         """Keep the journal, and the clock that waits for somebody else's try."""
         self._tool = tool
         self._effect = tool.effect
-        # Without a bulkhead nothing is waited for between claim and attempt: one change for both.
-        self._at_once = tool.effect is not Effect.READ and tool.limits.concurrency is None
+        # Where nothing is waited for between claim and attempt, one change does for both.
+        waits = tool.limits.concurrency is not None or tool.limits.backend
+        self._at_once = tool.effect is not Effect.READ and not waits
         self._journal = journal
         self._clock = clock
 

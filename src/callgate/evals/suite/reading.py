@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,13 +19,8 @@ from callgate.types import Effect, Text, Tool
 
 __all__ = ["case_of", "read_suite"]
 
-_CASE = frozenset(
-    {
-        "id", "ask", "system", "messages", "expect", "tools", "replies", "user", "environment",
-        "loop", "cluster", "tags",
-    }
-)  # fmt: skip
-_EXPECT = frozenset({"calls", "ordered", "abstain", "forbidden", "answer", "state"})
+_CASE = frozenset(part.name for part in fields(Case)) | {"ask", "system"}
+_EXPECT = frozenset(part.name for part in fields(Expectation))
 
 
 def read_suite(path: Path) -> Iterator[Case]:
