@@ -60,7 +60,9 @@ def _quick(*parts: str) -> dict[str, dict[str, Any]]:
 def test_every_figure_is_measured_beside_its_floor_and_none_is_far_from_its_target():
     figures = _quick()
     assert FIGURES.keys() - figures.keys() <= NEEDS_DATA | ONLY_FULL
-    assert {name for name, one in figures.items() if "ratio_to_floor" not in one} == WITHOUT_FLOOR
+    assert {name for name, one in figures.items() if "ratio_to_floor" not in one} == (
+        WITHOUT_FLOOR - ONLY_FULL
+    )
     missed = {name for name, one in figures.items() if not one.get("met", True)}
     if missed:
         # What else runs here can only add, so a figure counts that is missed twice.

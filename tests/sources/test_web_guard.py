@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from callgate.sources.secrets import Secrets
 from callgate.sources.web.address import Reach, origin_of
 from callgate.sources.web.source import OperationSource
 from callgate.types import Status, ToolResult
+from tests.loopback import Serve, listening
 from tests.sources.contract import no_task_left
 from tests.sources.echo import echoing
 from tests.sources.webserver import free_port, read_request, write
@@ -308,34 +309,17 @@ def test_a_header_that_frames_a_request_cannot_be_a_parameter(name: str) -> None
 
 # --- servers that misbehave -------------------------------------------------------------------
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
 
 @asynccontextmanager
 async def served(answer: Serve) -> AsyncIterator[tuple[str, tuple[str, ...]]]:
     """Serve one hostile answer; give its URL and the opt-in for it."""
-    tasks: list[asyncio.Task[None]] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.append(task)
-        try:
-            await read_request(reader)
-            await answer(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        await read_request(reader)
+        await answer(reader, writer)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}", (f"127.0.0.1:{port}",)
-    finally:
-        server.close()
-        await server.wait_closed()
-        await asyncio.gather(*tasks)
+    async with listening(handle) as place:
+        yield f"http://{place}", (place,)
 
 
 def raw(data: bytes, *, then_wait: bool = False) -> Serve:

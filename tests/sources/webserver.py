@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.loopback import listening
 from tests.sources.contract import FLOOD, WAIT, Arrival
 
 
@@ -50,13 +51,8 @@ class Service:
             await self.changed.wait_for(lambda: not self.working)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await self._one(reader, writer):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client has gone
-        finally:
-            writer.close()
+        while await self._one(reader, writer):
+            pass
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         request = await read_request(reader)
@@ -128,13 +124,9 @@ def write(
 @asynccontextmanager
 async def serving(service: Service) -> AsyncIterator[Service]:
     """Serve on a free port until the end."""
-    server = await asyncio.start_server(service.serve, "127.0.0.1", 0)
-    service.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
+    async with listening(service.serve) as place:
+        service.url = f"http://{place}"
         yield service
-    finally:
-        server.close()
-        await server.wait_closed()
 
 
 async def free_port() -> int:

@@ -15,6 +15,7 @@ from callgate.sources.mcp import McpServer, McpSource
 from callgate.sources.secrets import EnvironmentVault, Secrets
 from callgate.testing import Captured
 from callgate.types import Effect, Progressed, Status
+from tests.loopback import listening
 from tests.sources.mcp.network import Shop, serving
 
 Era = Literal["2025", "2026"]
@@ -176,12 +177,9 @@ async def test_a_server_that_answers_with_an_error_does_not_start(
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 %d No\r\n%bContent-Length: 0\r\n" % (status, head))
         writer.write(b"Connection: close\r\n\r\n")
-        writer.close()
 
-    listening = await asyncio.start_server(refuse, "127.0.0.1")
-    host, port = listening.sockets[0].getsockname()
-    source = source_over(f"http://{host}:{port}/mcp")
-    async with listening:
+    async with listening(refuse) as place:
+        source = source_over(f"http://{place}/mcp")
         with pytest.raises(CallError) as caught:
             await source.connect()
         assert caught.value.code == code
@@ -193,19 +191,12 @@ async def test_an_answer_without_end_is_cut_off() -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
         writer.write(b"Connection: close\r\n\r\n{")
-        try:
-            while True:
-                writer.write(b" " * 65_536)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
+        while True:
+            writer.write(b" " * 65_536)
+            await writer.drain()
 
-    listening = await asyncio.start_server(pour, "127.0.0.1")
-    host, port = listening.sockets[0].getsockname()
-    source = source_over(f"http://{host}:{port}/mcp", message_bytes=1_000_000)
-    async with listening:
+    async with listening(pour) as place:
+        source = source_over(f"http://{place}/mcp", message_bytes=1_000_000)
         with pytest.raises(CallError, match="more than 1000000 bytes"):
             await source.connect()
         await source.aclose()

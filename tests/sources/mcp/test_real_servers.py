@@ -13,6 +13,7 @@ from callgate.session import Session
 from callgate.sources.mcp import McpServer, McpSource, connect
 from callgate.testing import Captured
 from callgate.types import Effect, FilePart, ImagePart, Progressed, Status, ToolResult
+from tests.loopback import listening
 from tests.sources.mcp.real import from_npm, from_pypi
 
 PIXEL = (
@@ -230,12 +231,10 @@ async def test_the_fetch_server() -> None:
         )
         writer.write(head + b"Connection: close\r\n\r\n" + body)
         await writer.drain()
-        writer.close()
 
-    listening = await asyncio.start_server(page, "127.0.0.1")
-    host, port = listening.sockets[0].getsockname()
-    async with listening, talking(from_pypi("mcp-server-fetch", "--allow-private-ips")) as talk:
-        assert "It is green." in await talk.text("fetch", url=f"http://{host}:{port}/tea")
+    fetching = talking(from_pypi("mcp-server-fetch", "--allow-private-ips"))
+    async with listening(page) as place, fetching as talk:
+        assert "It is green." in await talk.text("fetch", url=f"http://{place}/tea")
 
 
 async def test_many_servers_at_once_are_one_gate(tmp_path: Path) -> None:
