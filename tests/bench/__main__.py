@@ -54,7 +54,8 @@ def judged(figure: Figure, slack: float, slowness: float = 1.0) -> dict[str, Any
     """
     known = _TARGETS["figures"][figure.name]
     target, noise = known.get("target"), known.get("noise", 0.0)
-    bound = None if target is None else target * slack + noise * max(1.0, slack)
+    held = known.get("reached", target) if slack > 1.0 else target
+    bound = None if held is None else held * slack + noise * max(1.0, slack)
     report: dict[str, Any] = {
         "figure": figure.name,
         "what": known["what"],

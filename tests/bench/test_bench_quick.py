@@ -115,5 +115,14 @@ def test_a_target_is_met_up_to_its_slack(value: float, slack: float, met: bool):
     assert judged(figure, slack)["met_by_median"] is False
 
 
+def test_what_misses_its_target_is_held_to_what_it_has_reached_in_the_quick_form():
+    reached = FIGURES["stage.validate"]["reached"]
+    slower = Figure(name="stage.validate", value=3.1 * reached, median=0.0)
+    assert judged(slower, 3.0)["met"] is False
+    as_before = Figure(name="stage.validate", value=2.9 * reached, median=0.0)
+    assert judged(as_before, 3.0)["met"] is True
+    assert judged(as_before, 1.0)["met"] is False
+
+
 def test_a_figure_without_a_target_is_not_judged():
     assert "met" not in judged(Figure(name="prepare.gate", value=1.0, median=1.0), 1.0)
