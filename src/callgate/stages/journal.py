@@ -32,7 +32,6 @@ from callgate.errors import (
     RefusedError,
     StoreError,
     ToolFailedError,
-    TransientError,
 )
 from callgate.pipeline import Abandoned, Clock, Handler, Stage
 from callgate.schema.canonical import digest
@@ -454,7 +453,7 @@ class JournalStage:
         error = result.error
         if isinstance(error, ToolFailedError) and error.acted:
             return State.FAILED_AFTER_EFFECT
-        if result.status is not Status.IN_DOUBT and _did_not_act(error):
+        if result.status is not Status.IN_DOUBT and error is not None and error.harmless:
             return State.NOT_HAPPENED
         return State.IN_DOUBT
 
@@ -470,12 +469,6 @@ class JournalStage:
 
 def _tell(call: ToolCall, verdict: str, reason: str) -> None:
     call.scope.emit(Decision(call=call, stage="journal", verdict=verdict, reason=reason))
-
-
-def _did_not_act(error: CallError | None) -> bool:
-    if isinstance(error, TransientError):
-        return not error.acted
-    return isinstance(error, RefusedError | ToolFailedError)
 
 
 class JournalFactory:

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from callgate.evals.scorers.matching import assign
 from callgate.evals.suite.cases import Case, Expectation, WantedCall
 from callgate.evals.suite.matching import ABSENT, matches
 
@@ -142,17 +143,15 @@ def _wrong_calls(expect: Expectation, seen: Seen, pairs: Sequence[_Pair]) -> tup
 
 
 def _pairs(expect: Expectation, calls: Sequence[Made]) -> list[_Pair]:
-    """Pair expected and made calls: as many right ones as can be, then those of the same tool."""
+    """Pair expected and made calls as well as can be.
+
+    As many right pairs as there can be, then calls of the same tool, then whatever is left.
+    """
     wanted = expect.calls or ()
-    taken: dict[int, int] = {}
-    for place in range(len(wanted)):
-        _augment(place, wanted, calls, taken, set())
-    for suits in (_same_tool, _any):
-        for place, alternatives in enumerate(wanted):
-            free = (at for at in range(len(calls)) if at not in taken.values())
-            near = next((at for at in free if suits(alternatives, calls[at])), None)
-            if place not in taken and near is not None:
-                taken[place] = near
+    # A right pair weighs more than any number of pairs of the same tool could, and so on.
+    most = 1 + max(len(wanted), len(calls))
+    weights = [[_weight(alternatives, made, most) for made in calls] for alternatives in wanted]
+    taken = dict(assign(weights))
     pairs: list[_Pair] = [
         (alternatives, calls[taken[place]] if place in taken else None)
         for place, alternatives in enumerate(wanted)
@@ -161,23 +160,10 @@ def _pairs(expect: Expectation, calls: Sequence[Made]) -> list[_Pair]:
     return [*pairs, *((None, made) for place, made in enumerate(calls) if place not in used)]
 
 
-def _augment(
-    place: int,
-    wanted: Sequence[tuple[WantedCall, ...]],
-    calls: Sequence[Made],
-    taken: dict[int, int],
-    tried: set[int],
-) -> bool:
-    """Find a call for an expected one, moving others to other calls that are right for them."""
-    for at, made in enumerate(calls):
-        if at in tried or not any(_fits(one, made) for one in wanted[place]):
-            continue
-        tried.add(at)
-        holder = next((other for other, held in taken.items() if held == at), None)
-        if holder is None or _augment(holder, wanted, calls, taken, tried):
-            taken[place] = at
-            return True
-    return False
+def _weight(alternatives: tuple[WantedCall, ...], made: Made, most: int) -> float:
+    if any(_fits(one, made) for one in alternatives):
+        return float(most * most)
+    return float(most if any(one.name == made.name for one in alternatives) else 1)
 
 
 def _fits(wanted: WantedCall, made: Made) -> bool:
@@ -188,14 +174,6 @@ def _fits(wanted: WantedCall, made: Made) -> bool:
     return all(
         matches(inner, made.arguments.get(name, ABSENT)) for name, inner in wanted.arguments.items()
     )
-
-
-def _same_tool(alternatives: tuple[WantedCall, ...], made: Made) -> bool:
-    return any(one.name == made.name for one in alternatives)
-
-
-def _any(alternatives: tuple[WantedCall, ...], made: Made) -> bool:
-    return True
 
 
 def _nearest(alternatives: tuple[WantedCall, ...], made: Made) -> WantedCall:
