@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from threading import get_ident
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from callgate.backends import Backends
@@ -110,7 +111,7 @@ class CallPath:
         offers = [self._own, *sources, ResultSource(blobs)]
         collected = _collect(offers)
         executors, tools = collected.executors, collected.tools
-        self.surface = Surface(tools=tools, revision=_revision(tools.values()))
+        self.surface = Surface(tools=MappingProxyType(tools), revision=_revision(tools.values()))
         backends = backends.for_tools(tools.values())
         deadline = DeadlineFactory(self.deadlines, grace=grace)
         bound = BoundFactory(blobs)
