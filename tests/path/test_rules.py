@@ -110,10 +110,11 @@ async def test_b_a_surface_cannot_be_changed_and_its_state_outlives_it() -> None
         return Gate([source], backends=backends, controls=controls, clock=clock), source
 
     first, _ = built("1")
+    surface: Any = first.surface
     with pytest.raises(FrozenInstanceError):
-        first.surface.revision = "changed"
+        surface.revision = "changed"
     with pytest.raises(TypeError):
-        first.surface.tools["other"] = first.surface.tools["t"]
+        surface.tools["other"] = surface.tools["t"]
     assert codes([await first.session().call("t", {})]) == ["transient"]
     second, source = built("2")
     assert second.surface.revision != first.surface.revision

@@ -1,6 +1,7 @@
 """The table `[modes]`, and how stale what the store tells may be."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_staleness_and_tokens_ahead_reach_what_asks_the_store(tmp_path: Path) ->
         url=f"sqlite:///{tmp_path / 'calls.db'}", staleness=0.5, ahead=10
     )
     with app.stored(chosen) as store:
-        behind = app.backends(chosen, store)
+        behind: Any = app.backends(chosen, store)
         told = [behind.switches._staleness, behind.generations._staleness, behind.rates._ahead]
     assert told == [0.5, 0.5, 10]
     assert _load(tmp_path, "[store]\nstaleness = 0").store == StoreSettings()
