@@ -8,10 +8,9 @@ import os
 from typing import Any
 
 from callgate.errors import StoreError
-from callgate.stages.admit import Seat
 from callgate.store.cells import Cells
 
-__all__ = ["SharedSeats"]
+__all__ = ["SharedSeat", "SharedSeats"]
 
 _log = logging.getLogger("callgate")
 
@@ -39,15 +38,18 @@ class SharedSeats:
         self._cells = cells
         self._lease = lease
 
-    def seat(self, name: str, bound: int) -> Seat:
+    def seat(self, name: str, bound: int) -> SharedSeat:
         """Return the slots of a backend, of which there are `bound`."""
-        return _SharedSeat(self._cells, name, bound, self._lease)
+        return SharedSeat(self._cells, name, bound, self._lease)
 
 
-class _SharedSeat:
+class SharedSeat:
+    """The slots of one backend, as one process sees them; see `Seat`."""
+
     __slots__ = ("_bound", "_cell", "_cells", "_held", "_keeping", "_lease", "_name")
 
     def __init__(self, cells: Cells, name: str, bound: int, lease: float) -> None:
+        """Hold nothing yet; the arguments are those of `SharedSeats`."""
         self._cells = cells
         self._cell = _PREFIX + name
         self._name = name
@@ -57,6 +59,7 @@ class _SharedSeat:
         self._keeping: asyncio.Task[None] | None = None
 
     async def take(self) -> str | None:
+        """Take a slot, or return None if none is free."""
         mark = os.urandom(8).hex()
 
         def step(states: dict[str, Any], now: float) -> bool:
@@ -81,6 +84,7 @@ class _SharedSeat:
         return mark
 
     async def give(self, held: str) -> None:
+        """Give a slot back; what lapsed or was never taken here changes nothing."""
         if held not in self._held:
             return
         self._held.discard(held)
@@ -102,19 +106,25 @@ class _SharedSeat:
 
     async def _keep(self) -> None:
         """Show what is held, until nothing is."""
-
-        def step(states: dict[str, Any], now: float) -> None:
-            # Also what was lost to the lease meanwhile: the attempt runs, whoever knows of it.
-            states[self._cell] = self._living(states, now) | dict.fromkeys(
-                self._held, now + self._lease
-            )
-
         while self._held:
             await asyncio.sleep(self._lease / 3)
-            try:
-                await self._cells.change([self._cell], step)
-            except StoreError as exc:
-                _log.warning("Slots of %s could not be held: %s", self._name, exc.message)
+            await self.show()
+
+    async def show(self) -> None:
+        """Show what is held, so that it is held for another lease.
+
+        Also what was lost to the lease meanwhile: its attempt runs, whoever knows of it.
+        """
+
+        def step(states: dict[str, Any], now: float) -> None:
+            taken = self._living(states, now)
+            taken |= dict.fromkeys(self._held, now + self._lease)
+            states[self._cell] = taken
+
+        try:
+            await self._cells.change([self._cell], step)
+        except StoreError as exc:
+            _log.warning("Slots of %s could not be held: %s", self._name, exc.message)
 
     def _living(self, states: dict[str, Any], now: float) -> dict[str, float]:
         """Return what is held under a lease that stands.
