@@ -194,25 +194,28 @@ class Cache:
         self._generations = generations
         self._clock = clock
 
-    def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
-        """Give what is kept, wait for the same read, or read and keep."""
-        generation = self._generations.now(call.scope.principal.tenant, self._source)
-        if isinstance(generation, int):
-            return self._find(call, call_next, generation)
-        return self._ask(call, call_next, generation)
+    def __call__(
+        self, call: ToolCall, call_next: Handler, known: int | None = None
+    ) -> Awaitable[ToolResult]:
+        """Give what is kept, wait for the same read, or read and keep.
 
-    async def _ask(
-        self, call: ToolCall, call_next: Handler, generation: Awaitable[int]
-    ) -> ToolResult:
-        return await self._find(call, call_next, await generation)
-
-    def _find(self, call: ToolCall, call_next: Handler, generation: int) -> Awaitable[ToolResult]:
-        memory, shelf = call.scope.memory, self._shelf
+        Args:
+            call: The read.
+            call_next: What reads.
+            known: The present generation, if it has been asked for.
+        """
+        scope, shelf = call.scope, self._shelf
+        generation = known
+        if generation is None:
+            generation = self._generations.now(scope.principal.tenant, self._source)
+            if not isinstance(generation, int):
+                return self._ask(call, call_next, generation)
+        memory = scope.memory
         who: bytes | None = memory.get("cache")
         if who is None:
-            who = memory["cache"] = _who(call.scope.principal)
-        known, now, start = self._start
-        if known is not who or now != generation:
+            who = memory["cache"] = _who(scope.principal)
+        whose, now, start = self._start
+        if whose is not who or now != generation:
             # Written anew for another principal or after an effect only: it is most of the key.
             start = b"%b%b%d" % (self._head, who, generation)
             self._start = (who, generation, start)
@@ -229,6 +232,11 @@ class Cache:
         if flight is None:
             flight = flights[key] = deque()
         return self._follow(call, call_next, key, flight)
+
+    async def _ask(
+        self, call: ToolCall, call_next: Handler, generation: Awaitable[int]
+    ) -> ToolResult:
+        return await self(call, call_next, await generation)
 
     async def _answer(self, call: ToolCall, kept: ToolResult) -> ToolResult:
         reason = f"read less than {self._seconds:g} s ago"
