@@ -143,6 +143,10 @@ fuzz-diff: $(VENV)/.dev-stamp  ## callgate diff against the validator, 100,000 p
 eval-local: $(VENV)/.dev-stamp  ## accuracy of the local model over BFCL items (long)
 	@$(PY) -m tests.evals.local
 
+.PHONY: eval-killed
+eval-killed: $(VENV)/.dev-stamp  ## 100 BFCL items with the local model, killed twice and resumed (long)
+	@$(PY) -m tests.suites.killed
+
 .PHONY: docs
 docs: $(VENV)/.dev-stamp  ## the documentation site, in site/
 	$(VENV)/bin/zensical build --clean --strict

@@ -23,7 +23,7 @@ from callgate.backends import Backends
 from callgate.codecs import by_name
 from callgate.controls import Allowance, Alternative, BackendRules, BreakerRules, Controls, Rate
 from callgate.pipeline import Handler, LoopClock, Stage, StageFactory, compose, stacks
-from callgate.schema.arguments import prepare
+from callgate.schema.arguments import plain_reader
 from callgate.schema.check import Checker
 from callgate.sources.python import PythonSource
 from callgate.sources.results import MemoryBlobs
@@ -348,7 +348,7 @@ async def limit(plan: Plan) -> Spread:
 
 
 async def _arguments(plan: Plan) -> Figure:
-    checker = Checker(add.tool.parameters)
+    read = plain_reader(Checker(add.tool.parameters))
     valid = jsonschema_rs.validator_for(add.tool.parameters).is_valid
     loads, dumps = orjson.loads, orjson.dumps
     text = '{"a": 1, "b": 2}'
@@ -361,7 +361,7 @@ async def _arguments(plan: Plan) -> Figure:
 
     async def ours() -> None:
         for _ in range(plan.batch):
-            prepare(checker, text, effect=False)
+            read(text)
 
     took = await side_by_side({"floor": floor, "ours": ours}, repeats=plan.repeats, ops=plan.batch)
     return alone("arguments.prepare", took["ours"], took["floor"], unit=US)

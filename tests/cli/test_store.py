@@ -101,9 +101,9 @@ def test_the_audit_is_verified(shop: Path, callgate: Command) -> None:
 
 def test_tables_are_upgraded_and_pruned(shop: Path, callgate: Command) -> None:
     upgraded = callgate("db", "upgrade", "--json").json
-    assert upgraded["versions"] == ["0003_controls"]
+    assert upgraded["versions"] == ["0004_audit_key"]
     assert upgraded["store"] == f"sqlite:///{shop / 'calls.db'}"
-    assert "tables are up to date (0003_controls)" in callgate("db", "upgrade").out
+    assert "tables are up to date (0004_audit_key)" in callgate("db", "upgrade").out
     callgate("call", "pay", '{"cents": 5}')
     assert callgate("db", "prune", "--records", "1", "--journal", "1").out == (
         "records: 0 deleted\njournal: 0 deleted\ncontrols: 0 deleted\n"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -114,3 +116,31 @@ def test_what_cannot_be_opened_says_why_and_what_to_do(tmp_path: Path) -> None:
     store = Database("postgresql://nobody@127.0.0.1:1/none", patience=2)
     with pytest.raises(StoreError, match="onnection"):
         store.check()
+
+
+def test_a_new_file_that_somebody_else_is_making_too_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asked: list[float] = []
+
+        def waits(seconds: float) -> None:
+            asked.append(seconds)
+            other.execute("COMMIT")
+
+        monkeypatch.setattr("callgate.store.database.time.sleep", waits)
+        database = Database(f"sqlite:///{tmp_path}/new.db")
+        with closing(database.connect_sqlite()) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        database.close()
+    assert len(asked) == 1
+
+
+def test_a_new_file_that_stays_locked_is_an_error_in_bounded_time(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "new.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        database = Database(f"sqlite:///{tmp_path}/new.db", patience=0.05)
+        with pytest.raises(StoreError, match="locked; another process holds it"):
+            database.upgrade()
+        database.close()

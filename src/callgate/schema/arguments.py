@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import orjson
 
@@ -19,7 +19,7 @@ from callgate.schema.repair import repair
 from callgate.schema.values import is_object
 from callgate.types import Problem, Repair
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["PlainReader", "Prepared", "plain_reader", "prepare"]
 
 _SHORT = 2 * MAX_DEPTH
 """Bytes that too deep a JSON text has at least: one opener and one closer per level."""
@@ -31,16 +31,14 @@ _MAX_DETAILS = 20
 _BRACE, _BRACKET, _COLON, _EXPONENT, _POINT = b"{[:e."
 _LEAVES = (str, int, type(None))
 
-_loads = orjson.loads
-_dumps = orjson.dumps
 _SORTED = orjson.OPT_SORT_KEYS
+
+PlainReader: TypeAlias = "Callable[[Any], tuple[dict[str, Any], bytes] | None]"
+"""From arguments as they came to the object and its canonical text; None where it is not sure."""
 
 
 class Prepared(NamedTuple):
     """Arguments as every later stage sees them.
-
-    A named tuple and not a dataclass, because one is made per call and a frozen dataclass
-    takes half a microsecond to make.
 
     Attributes:
         value: The arguments: valid, repaired, completed by defaults. The caller's own.
@@ -51,12 +49,6 @@ class Prepared(NamedTuple):
     value: dict[str, Any]
     body: bytes
     repairs: tuple[Repair, ...]
-
-
-# The constructor of a named tuple is a Python function and takes half as long again.
-_new: Callable[[type[Prepared], tuple[Any, bytes, tuple[()]]], Prepared] = cast(
-    "Any", tuple
-).__new__
 
 
 def prepare(
@@ -85,54 +77,68 @@ def prepare(
         MalformedArgumentsError: They are not one JSON object that can be read without guessing.
         DefinitionError: At the first call of a tool: its schema is not one.
     """
-    # Valid arguments go through here, text in about a microsecond; whatever `_read_plain` is
-    # not sure of goes the slow way, which looks at everything again.
-    plain = _read_plain(raw, limit)
-    if plain is not None and checker.is_valid(plain[0]):
-        if not checker.has_defaults:
-            return plain
-        if not checker.definition.deep_defaults:
-            return _fill(checker, plain)
+    plain = plain_reader(checker, limit)(raw)
+    if plain is not None:
+        return Prepared(*plain, ())
     return _prepare(checker, raw, closing=not effect and not truncated, strict=strict, limit=limit)
 
 
-def _fill(checker: Checker, plain: Prepared) -> Prepared:
-    value = plain.value
+def plain_reader(checker: Checker, limit: int = MAX_BYTES) -> PlainReader:
+    """Return what reads arguments that are valid as they stand, text in about a microsecond.
+
+    It gives the arguments, completed by defaults, with their canonical text; or None where it is
+    not sure of something: `prepare` then looks at everything again and says what is wrong.
+
+    Args:
+        checker: The tool's parameters.
+        limit: Bytes the arguments may have as they come; 1 MiB by default.
+    """
+    whole = not checker.has_defaults
+    loads, dumps = orjson.loads, orjson.dumps  # a closure reaches them sooner than a module does
+
+    def read(raw: Any) -> tuple[dict[str, Any], bytes] | None:
+        try:
+            if type(raw) is not str:
+                # What is not text becomes text first: the caller's object is copied, foreign
+                # values and NaN are refused, and one way of reading remains.
+                raw = (_text_of(raw) if is_object(raw) else raw).decode()
+            if len(raw) > limit:
+                return None
+            value: dict[str, Any] = loads(raw)
+            body = dumps(value, None, _SORTED)
+        except (ValueError, TypeError, AttributeError, ArgumentsError):
+            return None
+        size = len(body)
+        if type(value) is not dict or size > limit:
+            return None
+        # A key that occurs twice takes a colon away from the canonical text. Colons in strings
+        # stand in both, unless the text has one as an escape.
+        colons = raw.count(":")
+        if colons != len(value) and (colons != body.count(_COLON) or "\\u003" in raw):
+            return None
+        if size > _SHORT and body.count(_BRACE) + body.count(_BRACKET) > MAX_DEPTH:
+            return None
+        # An integer beyond 64 bits was read as a float, and every such float is integral; the
+        # text of a float has a point or an exponent.
+        if (_POINT in body or _EXPONENT in body) and _has_integral_float(value.values()):
+            return None
+        if checker.is_valid(value):
+            return (value, b"%b" % body) if whole else _completed(checker, value, body)
+        return None
+
+    return read
+
+
+def _completed(
+    checker: Checker, value: dict[str, Any], body: bytes
+) -> tuple[dict[str, Any], bytes] | None:
+    if checker.definition.deep_defaults:
+        return None
     for name, _ in checker.definition.defaults:
         if name not in value:
             fill(checker, value)
-            return Prepared(value, canonical(value), ())
-    return plain
-
-
-def _read_plain(raw: Any, limit: int) -> Prepared | None:
-    """Return an object and its canonical text if certainly nothing was lost in reading it."""
-    try:
-        if type(raw) is not str:
-            # What is not text becomes text first: the caller's object is copied, foreign values
-            # and NaN are refused, and one way of reading remains.
-            raw = (_text_of(raw) if is_object(raw) else raw).decode()
-        if len(raw) > limit:
-            return None
-        value: dict[str, Any] = _loads(raw)
-        body = _dumps(value, option=_SORTED)
-    except (ValueError, TypeError, AttributeError):
-        return None
-    size = len(body)
-    if type(value) is not dict or size > limit:
-        return None
-    # A key that occurs twice takes a colon away from the canonical text. Colons in strings
-    # stand in both, unless the text has one as an escape.
-    colons = raw.count(":")
-    if colons != len(value) and (colons != body.count(_COLON) or "\\u003" in raw):
-        return None
-    if size > _SHORT and body.count(_BRACE) + body.count(_BRACKET) > MAX_DEPTH:
-        return None
-    # An integer beyond 64 bits was read as a float, and every such float is integral; the text of
-    # a float has a point or an exponent.
-    if (_POINT in body or _EXPONENT in body) and _has_integral_float(value.values()):
-        return None
-    return _new(Prepared, (value, b"%b" % body, ()))
+            return value, canonical(value)
+    return value, b"%b" % body
 
 
 def _has_integral_float(values: Iterable[Any]) -> bool:
@@ -165,7 +171,7 @@ def _text_of(raw: Any) -> bytes:
             f"The arguments are of type {type(raw).__name__}; they must be JSON text or an object."
         )
     try:
-        body = _dumps(raw, option=_SORTED | orjson.OPT_PASSTHROUGH_DATACLASS)
+        body = orjson.dumps(raw, option=_SORTED | orjson.OPT_PASSTHROUGH_DATACLASS)
     except TypeError as error:
         raise MalformedArgumentsError(f"The arguments are not JSON: {error}.") from error
     if b"null" in body and _has_no_number(raw):

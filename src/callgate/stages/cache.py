@@ -61,16 +61,17 @@ class MemoryGenerations:
 
     def __init__(self) -> None:
         """Begin with the first generation of everything."""
-        self._counts: dict[tuple[str, str], int] = {}
+        self._counts: dict[str, dict[str, int]] = {}
 
     def now(self, tenant: str, source: str) -> int:
         """Return the present generation."""
-        return self._counts.get((tenant, source), 0)
+        counts = self._counts.get(source)
+        return 0 if counts is None else counts.get(tenant, 0)
 
     def bump(self, tenant: str, source: str) -> None:
         """Begin another generation."""
-        key = (tenant, source)
-        self._counts[key] = self._counts.get(key, 0) + 1
+        counts = self._counts.setdefault(source, {})
+        counts[tenant] = counts.get(tenant, 0) + 1
 
 
 class Shelf:
@@ -168,6 +169,7 @@ class Cache:
         "_seconds",
         "_shelf",
         "_source",
+        "_start",
     )
 
     def __init__(
@@ -184,6 +186,7 @@ class Cache:
         """
         self._name = tool.name
         self._head = canonical([tool.name, tool.version, source])
+        self._start = (b"", 0, b"")
         self._limits = tool.limits
         self._seconds = tool.limits.cache or 0.0
         self._source = source
@@ -191,24 +194,32 @@ class Cache:
         self._generations = generations
         self._clock = clock
 
-    def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
-        """Give what is kept, wait for the same read, or read and keep."""
-        generation = self._generations.now(call.scope.principal.tenant, self._source)
-        if isinstance(generation, int):
-            return self._find(call, call_next, generation)
-        return self._ask(call, call_next, generation)
+    def __call__(
+        self, call: ToolCall, call_next: Handler, known: int | None = None
+    ) -> Awaitable[ToolResult]:
+        """Give what is kept, wait for the same read, or read and keep.
 
-    async def _ask(
-        self, call: ToolCall, call_next: Handler, generation: Awaitable[int]
-    ) -> ToolResult:
-        return await self._find(call, call_next, await generation)
-
-    def _find(self, call: ToolCall, call_next: Handler, generation: int) -> Awaitable[ToolResult]:
-        memory, shelf = call.scope.memory, self._shelf
+        Args:
+            call: The read.
+            call_next: What reads.
+            known: The present generation, if it has been asked for.
+        """
+        scope, shelf = call.scope, self._shelf
+        generation = known
+        if generation is None:
+            generation = self._generations.now(scope.principal.tenant, self._source)
+            if not isinstance(generation, int):
+                return self._ask(call, call_next, generation)
+        memory = scope.memory
         who: bytes | None = memory.get("cache")
         if who is None:
-            who = memory["cache"] = _who(call.scope.principal)
-        key = b"%b%b%d%b" % (self._head, who, generation, call.body)
+            who = memory["cache"] = _who(scope.principal)
+        whose, now, start = self._start
+        if whose is not who or now != generation:
+            # Written anew for another principal or after an effect only: it is most of the key.
+            start = b"%b%b%d" % (self._head, who, generation)
+            self._start = (who, generation, start)
+        key = start + call.body
         if key in shelf.kept:
             kept = shelf.get(key, self._clock.time())
             if kept is not None:
@@ -221,6 +232,11 @@ class Cache:
         if flight is None:
             flight = flights[key] = deque()
         return self._follow(call, call_next, key, flight)
+
+    async def _ask(
+        self, call: ToolCall, call_next: Handler, generation: Awaitable[int]
+    ) -> ToolResult:
+        return await self(call, call_next, await generation)
 
     async def _answer(self, call: ToolCall, kept: ToolResult) -> ToolResult:
         reason = f"read less than {self._seconds:g} s ago"

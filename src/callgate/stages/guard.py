@@ -152,7 +152,10 @@ class _MemoryPurse:
         for name, account, allowance in self._found:
             if account.lacks(allowance, amount, now):
                 return name
-        return tuple([account.reserve(amount) for _, account, _ in self._found])
+        spans: Spans = ()
+        for _, account, _ in self._found:  # most often one: a comprehension would cost more
+            spans = (*spans, account.reserve(amount))
+        return spans
 
     def settle(self, spans: Spans, reserved: Decimal, actual: Decimal) -> None:
         for (name, _), span in zip(self._accounts, spans, strict=True):
@@ -310,12 +313,12 @@ class Guard:
         if self._meter is None:
             return self._pass(call, call_next, memory, mark)
         held = self._meter.enter(scope, memory)
-        if held == ():
-            return self._pass(call, call_next, memory, mark)
+        if isinstance(held, tuple):
+            return self._pass(call, call_next, memory, mark, held)
         return self._metered(call, call_next, memory, mark, held)
 
     async def _pass(
-        self, call: ToolCall, call_next: Handler, memory: Memory, mark: bytes
+        self, call: ToolCall, call_next: Handler, memory: Memory, mark: bytes, held: Spans = ()
     ) -> ToolResult:
         try:
             result = await call_next(call)
@@ -325,6 +328,11 @@ class Guard:
             raise
         if result.status is not _PENDING and (not self._poll or self._changes):
             self._remember(memory, mark, result)
+        # Given up or failed in the middle, a call may have cost what was reserved: it stays spent.
+        if held and self._meter is not None:
+            done = self._meter.leave(call.scope, memory, held, result)
+            if done is not None:
+                await done
         return result
 
     def _refusal(
@@ -346,20 +354,12 @@ class Guard:
         call_next: Handler,
         memory: Memory,
         mark: bytes,
-        held: Soon[Spans | RefusedError],
+        held: Awaitable[Spans | RefusedError] | RefusedError,
     ) -> ToolResult:
-        if not isinstance(held, tuple):
-            if isinstance(held, Awaitable):
-                held = await held
-            if isinstance(held, RefusedError):
-                return await self._refuse(call, call_next, held)
-        # Given up or failed in the middle, a call may have cost what was reserved: it stays spent.
-        result = await self._pass(call, call_next, memory, mark)
-        if self._meter is not None:
-            done = self._meter.leave(call.scope, memory, held, result)
-            if done is not None:
-                await done
-        return result
+        known = await held if isinstance(held, Awaitable) else held
+        if isinstance(known, RefusedError):
+            return await self._refuse(call, call_next, known)
+        return await self._pass(call, call_next, memory, mark, known)
 
     def _remember(self, memory: Memory, mark: bytes, result: ToolResult) -> None:
         seen = memory.seen

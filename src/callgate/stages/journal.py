@@ -33,6 +33,7 @@ from callgate.errors import (
     StoreError,
     ToolFailedError,
 )
+from callgate.making import changer, maker
 from callgate.pipeline import Abandoned, Clock, Handler, Stage
 from callgate.schema.canonical import digest
 from callgate.types import Decision, Effect, Rider, Status, Surface, Tool, ToolCall, ToolResult
@@ -146,6 +147,10 @@ class Entry:
 
 
 _Found = TypeVar("_Found", Entry, Entry | None)
+_make_intent = maker(Intent)
+_with_begin: Callable[[ToolCall, Callable[[], Awaitable[None]]], ToolCall] = changer(
+    ToolCall, "begin"
+)
 
 
 class Journal(Protocol):
@@ -210,7 +215,7 @@ class Journal(Protocol):
 def intent_of(call: ToolCall, tool: Tool) -> Intent:
     """Return the intent of a call whose arguments are canonical."""
     who = call.scope.principal
-    return Intent(
+    return _make_intent(
         key=call.key,
         tenant=who.tenant,
         principal=who.id,
@@ -321,9 +326,9 @@ class Patience:
 
     def __init__(self, call: ToolCall, tool: Tool, clock: Clock) -> None:
         """Begin to wait, 30 seconds for a call that has no limit at all."""
-        bounds = (call.timeout, tool.limits.timeout, 30.0)
+        bound = tool.limits.timeout if call.timeout is None else call.timeout
         self._clock = clock
-        self._until = clock.time() + next(bound for bound in bounds if bound is not None)
+        self._until = clock.time() + (30.0 if bound is None else bound)
 
     async def wait(self) -> bool:
         """Wait a little and return True, or return False if patience has ended."""
@@ -415,7 +420,7 @@ class JournalStage:
             return await self._known(call, entry)
         held = _Held(self._journal, entry)
         try:
-            result = await call_next(replace(call, begin=held.begin))
+            result = await call_next(_with_begin(call, held.begin))
         except asyncio.CancelledError as exc:
             result = exc.result if isinstance(exc, Abandoned) else self._left()
             await self._finish(call, held, result)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from callgate.errors import ArgumentsError
+from callgate.making import changer
 from callgate.pipeline import Handler, Stage
-from callgate.schema.arguments import prepare
+from callgate.schema.arguments import plain_reader, prepare
 from callgate.schema.check import Checker
 from callgate.types import (
     Decision,
@@ -19,16 +21,19 @@ from callgate.types import (
     Tool,
     ToolCall,
     ToolResult,
-    make_call,
 )
 
 __all__ = ["Validate", "ValidateFactory"]
+
+_known: Callable[[ToolCall, Any, Tool, bytes], ToolCall] = changer(
+    ToolCall, "arguments", "tool", "body"
+)
 
 
 class Validate:
     """Parses, repairs, fills in defaults and checks; every later stage sees only the outcome."""
 
-    __slots__ = ("_checker", "_effect", "_limit", "_tool")
+    __slots__ = ("_checker", "_effect", "_limit", "_read", "_tool")
 
     def __init__(self, tool: Tool) -> None:
         """Keep the tool; its schema is compiled when it is first called.
@@ -39,11 +44,17 @@ class Validate:
         self._tool = tool
         self._checker = Checker(tool.parameters)
         self._limit = tool.limits.argument_bytes
+        self._read = plain_reader(self._checker, self._limit)
         self._effect = tool.effect is not Effect.READ
 
     def __call__(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
         """Pass on the call with canonical arguments, or refuse it."""
-        tool = self._tool
+        plain = self._read(call.arguments)
+        if plain is not None:
+            return call_next(_known(call, plain[0], self._tool, plain[1]))
+        return self._mend(call, call_next)
+
+    def _mend(self, call: ToolCall, call_next: Handler) -> Awaitable[ToolResult]:
         try:
             arguments, body, repairs = prepare(
                 self._checker,
@@ -56,20 +67,7 @@ class Validate:
         except ArgumentsError as error:
             error.__traceback__ = None
             return _refuse(call, error)
-        known = make_call(
-            id=call.id,
-            key=call.key,
-            name=call.name,
-            arguments=arguments,
-            scope=call.scope,
-            tool=tool,
-            body=body,
-            timeout=call.timeout,
-            turn=call.turn,
-            reply=call.reply,
-            again=call.again,
-            waited=call.waited,
-        )
+        known = _known(call, arguments, self._tool, body)
         if not repairs:
             return call_next(known)
         call.scope.emit(Repaired(call=known, repairs=repairs))

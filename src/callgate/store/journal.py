@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from callgate.codecs import stored
 from callgate.errors import CallgateError, StoreError
+from callgate.making import changer, maker
 from callgate.stages.journal import Entry, Intent, State, changeable, takeable
 from callgate.store.audit import Chain
 from callgate.store.database import Database
@@ -36,6 +37,10 @@ __all__ = ["SqlJournal", "entry_of"]
 
 _Made = TypeVar("_Made")
 _log = logging.getLogger("callgate.store")
+_make_entry = maker(Entry)
+_changed: Callable[[Entry, State, ToolResult | None, str, float], Entry] = changer(
+    Entry, "state", "result", "note", "changed"
+)
 
 _FIND = select(journal).where(journal.c.key == bindparam("key"))
 _LOCK = _FIND.with_for_update()
@@ -155,7 +160,9 @@ class SqlJournal:
         token = f"{self._leases.id}:{self._claims}"
         state = State.STARTED if start else State.CLAIMED
         now = self._now()
-        entry = Entry(intent=intent, state=state, token=token, mine=True, created=now, changed=now)
+        entry = _make_entry(
+            intent=intent, state=state, token=token, mine=True, created=now, changed=now
+        )
         return await self._writer.submit(
             lambda link: self._claim(link, entry, riders), sync=start, unwanted=self._let_go
         )
@@ -316,12 +323,14 @@ class SqlJournal:
         if state is State.STARTED:
             self._leases.hold(link)
         key, now = entry.intent.key, self._now()
-        # Of three places, the last state stands in those that are not used.
+        # Three or one: that one then stands in all three places.
         before = changeable(entry, state)
         values = {
             "of_key": key,
             "of_token": entry.token,
-            **{f"from_{place}": before[min(place, len(before) - 1)] for place in range(3)},
+            "from_0": before[0],
+            "from_1": before[len(before) // 2],
+            "from_2": before[-1],
             "state": state.value,
             "outcome": None
             if outcome.result is None
@@ -329,7 +338,7 @@ class SqlJournal:
             "note": outcome.note,
             "changed": now,
         }
-        changed = replace(entry, state=state, result=outcome.result, note=outcome.note, changed=now)
+        changed = _changed(entry, state, outcome.result, outcome.note, now)
         if not link.execute(_CHANGE, values):
             known = self._read(link, key, _FIND)
             # Written already, when the connection was lost before anybody was told.

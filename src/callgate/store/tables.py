@@ -110,7 +110,7 @@ audit = Table(
     Column("detail", Text, nullable=False),
     Column("previous", Text, nullable=False),
     Column("hash", Text, nullable=False),
-    Index(None, "key"),
+    # No index over keys: it would be a fifth of the pages that an effect writes.
     sqlite_with_rowid=False,
 )
 """Who was allowed, who approved, what became of it: a chain of hashes for each writer."""
