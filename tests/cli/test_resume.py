@@ -77,6 +77,8 @@ def test_a_run_killed_with_9_goes_on_where_it_was(
     run = _killed_in_the_middle(shop)
     assert len(provider.asked) == 2
     (shop / "go").touch()
+    (listed,) = callgate("runs", "list", "--json").json
+    assert (listed["run"], listed["status"], listed["events"]) == (run, "unfinished", 4)
     done = callgate("run", "--resume", run, "--json")
     assert (done.code, done.json["run"]) == (0, run)
     assert (done.json["status"], done.json["answer"]) == ("done", "All is done.")
@@ -91,6 +93,7 @@ def test_a_run_killed_with_9_goes_on_where_it_was(
         "assistant",
         "tool",
     ]
+    assert callgate("runs", "list").out.startswith(f"{run}  done  7  20")
     again = callgate("run", "--resume", run)
     assert (again.code, again.out, len(provider.asked)) == (0, "All is done.\n", 3)
 
@@ -105,6 +108,21 @@ def test_a_run_that_was_stopped_goes_on_under_a_larger_budget(
     settings.write_text(settings.read_text().replace("turns = 5", "turns = 9"))
     done = callgate("run", "--resume", stopped.json["run"])
     assert (done.code, done.out) == (0, "Paid.\n")
+
+
+def test_the_run_at_work_last_is_listed_first(
+    shop: Path, callgate: Command, provider: Provider
+) -> None:
+    assert callgate("runs", "list").out == "no runs are kept\n"
+    provider.messages += [said("One."), called("wait", {})]
+    first = callgate("run", "Count.", "--json").json["run"]
+    second = callgate("run", "Wait.", "--json").json["run"]
+    listed = callgate("runs", "list", "--json").json
+    assert [(one["run"], one["status"]) for one in listed] == [
+        (second, "waiting"),
+        (first, "done"),
+    ]
+    assert len(callgate("runs", "list", "--limit", "1", "--json").json) == 1
 
 
 def test_what_cannot_be_resumed_is_told(shop: Path, callgate: Command) -> None:
