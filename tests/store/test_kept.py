@@ -32,7 +32,7 @@ from callgate.store.journal import SqlJournal
 from callgate.store.records import Records
 from callgate.store.redaction import redact
 from callgate.store.retention import Keep, prune
-from callgate.store.runs import SqlRuns
+from callgate.store.runs import KeptRun, SqlRuns
 from callgate.store.stores import Store
 from callgate.testing import ScriptedModel, calls, says
 from callgate.types import CallClosed, CallOpened, Scope, Status, ToolCall, ToolResult
@@ -114,6 +114,17 @@ async def test_of_two_processes_that_go_on_with_one_run_one_is_told(database: Da
         *(own.append("r", 0, [f"by {n}"]) for n, own in enumerate(runs)), return_exceptions=True
     )
     assert sorted(type(one).__name__ for one in tried) == ["RunError", "int"]
+
+
+async def test_runs_are_listed_by_their_last_event(database: Database) -> None:
+    wall = [1.0]
+    runs = SqlRuns(database, now=lambda: wall[0])
+    for run, lines in (("a", ["1", "2"]), ("b", ["1"]), ("a", ["3"])):
+        wall[0] += 1.0
+        await runs.append(run, len(await runs.lines(run)), lines)
+    newest = KeptRun(run="a", events=3, at=4.0, last="3")
+    assert await runs.list() == [newest, KeptRun(run="b", events=1, at=3.0, last="1")]
+    assert await runs.list(limit=1) == [newest]
 
 
 # --- long results ---------------------------------------------------------------------------
