@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from callgate.backends import Backends
 from callgate.controls import BackendRules, Controls
@@ -165,6 +166,31 @@ async def test_while_the_database_is_out_each_process_keeps_to_its_own_slots(
         results = await asyncio.gather(*(session.call("t", {"n": n}) for n in range(6)))
     assert ([result.value for result in results], most) == (list(range(6)), 2)
     assert "Slots of shop are kept by this process alone" in caplog.text
+
+
+async def test_a_slot_that_cannot_be_shown_or_given_back_comes_back_with_its_lease(
+    database: Database, cells: Cells, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    here, there = [SharedSeats(cells, lease=10.0).seat("shop", 1) for _ in range(2)]
+    held = await here.take()
+    assert held
+
+    def renamed(before: str, after: str) -> None:
+        with database.begin() as connection:
+            connection.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+    renamed("controls", "away")
+    await here.show()
+    await here.give(held)
+    renamed("away", "controls")
+    assert "Slots of shop could not be held" in caplog.text
+    assert "A slot of shop comes back in 10 s" in caplog.text
+    assert await there.take() is None
+    clock.advance(10.0)
+    taken = await there.take()
+    assert taken
+    await there.give(taken)
 
 
 def _gate(reply: Any, *, seats: Any, shared: bool = True, **options: Any) -> Gate:
