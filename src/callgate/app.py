@@ -29,7 +29,7 @@ from callgate.pipeline import Listener
 from callgate.release import mend as mending
 from callgate.release import read as surfaces
 from callgate.release.python_tools import read_references
-from callgate.settings import ModelSettings, Settings, find_file, load
+from callgate.settings import FILE, ModelSettings, Settings, find_file, load
 from callgate.sources import reference, tables
 from callgate.types import Principal, Tool
 
@@ -235,7 +235,8 @@ def read(source: str, *, timeout: float = 30.0) -> Listing:
     """Read the tools that a source names, see `release.read`.
 
     Args:
-        source: A reference, a file, a server; or a settings file, for the tools that it names.
+        source: A reference, a file, a server; or a settings file, or its folder, for the tools that
+            it names.
         timeout: Seconds a live server may take; defaults to 30.
 
     Raises:
@@ -243,8 +244,11 @@ def read(source: str, *, timeout: float = 30.0) -> Listing:
         SettingsError: The settings are wrong, or a Python module cannot be imported.
         MissingDependencyError: A live server is asked for, without the extra `mcp`.
     """
-    if source.endswith(".toml"):
-        return read_tools(settings(Path(source)))
+    path = Path(source)
+    if path.is_dir() and (path / FILE).is_file():
+        path = path / FILE
+    if path.suffix == ".toml":
+        return read_tools(settings(path))
     return surfaces.read(source, Path.cwd(), timeout=timeout)
 
 

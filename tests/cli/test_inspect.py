@@ -86,3 +86,33 @@ def test_a_server_that_dies_is_one_line(callgate: Command, project: Path) -> Non
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("definition: The MCP server 'false' does not answer")
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["inspect", "lint"])
+@pytest.mark.parametrize("source", ["nosuch", "no.such.module", "/nowhere/at/all", "..", "a-b"])
+def test_what_is_no_source_is_told_what_a_source_is(
+    callgate: Command, project: Path, command: str, source: str
+) -> None:
+    done = callgate(command, source)
+    assert done.code == 1
+    assert f"{source} is no file and no module. A SOURCE is file.py or module" in done.err
+
+
+def test_a_module_that_needs_another_one_is_not_called_missing(
+    callgate: Command, project: Path
+) -> None:
+    (project / "needy.py").write_text("import no_such_thing\n")
+    done = callgate("inspect", "needy")
+    assert done.code == 2
+    assert "needy: importing it failed with ModuleNotFoundError: No module named" in done.err
+
+
+def test_the_folder_of_a_project_is_its_settings(callgate: Command, project: Path) -> None:
+    inner = project / "inner"
+    inner.mkdir()
+    (inner / "tools.py").write_text(
+        "from callgate import tool\n\n\n@tool(effect='read')\ndef ping() -> str:\n"
+        '    """Answer."""\n    return "pong"\n'
+    )
+    (inner / "callgate.toml").write_text('tools = ["tools.py:ping"]\n')
+    assert "ping" in callgate("inspect", "inner").out

@@ -115,4 +115,4 @@ def test_what_holds_no_tool_is_told(folder: Path):
     with pytest.raises(SettingsError, match="put @tool before the function"):
         read("all_tools.py:add", folder)
     with pytest.raises(SettingsError, match="importing it failed"):
-        read("no_such_module", folder)
+        read("no_such_module:tool", folder)

@@ -26,8 +26,9 @@ Source: TypeAlias = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help=(
-            "file.py:attribute, module:attribute, a JSON file (tools of any provider, tools/list, "
-            "OpenAPI, one schema), the URL or the command of an MCP server, or callgate.toml."
+            "file.py:attribute, module:attribute, a JSON or YAML file (tools of any provider, "
+            "tools/list, OpenAPI, one schema), the URL or the command of an MCP server, or "
+            "callgate.toml."
         ),
     ),
 ]

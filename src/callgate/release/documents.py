@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from callgate.contract.listing import Listed, Listing, Steps
-from callgate.errors import DefinitionError
+from callgate.errors import DefinitionError, MissingDependencyError
 from callgate.release.benchmarks import benchmark_tools, observed_tools
 from callgate.release.forms import Item, ignored, provider_tool
 from callgate.release.openapi import is_openapi, operations
@@ -25,12 +25,14 @@ __all__ = ["MAX_BYTES", "load", "parse", "read_document", "read_value"]
 MAX_BYTES = 32 * 2**20
 """Bytes of JSON text that are read, unpacked."""
 
+_YAML = (".yaml", ".yml")
+
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]|^(?=[0-9-])")
 """What the name of a tool cannot have, and the place before a digit that it cannot begin with."""
 
 
 def read_document(path: Path, source: str) -> Listing:
-    """Read the tools of a file: JSON or one JSON value a line, also packed with gzip.
+    """Read the tools of a file: JSON, one JSON value a line, or YAML, also packed with gzip.
 
     Args:
         path: The file.
@@ -73,12 +75,19 @@ def load(path: Path, source: str) -> bytes:
 def parse(data: bytes, source: str) -> Any:
     """Return the JSON value of a text; of several lines of JSON, the list of their values.
 
+    Args:
+        data: The text; YAML too, if the source is called `.yaml` or `.yml`.
+        source: What to call it in errors.
+
     Raises:
-        DefinitionError: It is neither.
+        DefinitionError: It is none of these.
+        MissingDependencyError: It is YAML, without the extra `openapi`.
     """
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as exc:
+        if source.removesuffix(".gz").endswith(_YAML):
+            return _of_yaml(data, source)
         try:
             lines = [line for line in data.splitlines() if line.strip()]
             values = [orjson.loads(line) for line in lines]
@@ -87,6 +96,16 @@ def parse(data: bytes, source: str) -> Any:
         if len(values) > 1:
             return values
         raise DefinitionError(f"{source} is not JSON: {exc}.") from exc
+
+
+def _of_yaml(data: bytes, source: str) -> Any:
+    try:
+        from callgate.release.yaml_text import parse_yaml
+    except ModuleNotFoundError as exc:
+        raise MissingDependencyError(
+            "YAML is read through the extra `openapi`: pip install 'callgate[openapi]'."
+        ) from exc
+    return parse_yaml(data, source)
 
 
 def read_value(data: Any, source: str) -> Listing:

@@ -45,7 +45,10 @@ def operations(data: dict[str, Any], source: str) -> Listing:
         DefinitionError: It is Swagger 2, has no operation, or refers to what is not in it.
     """
     if "swagger" in data:
-        raise DefinitionError(f"{source} is Swagger 2; convert it to OpenAPI 3.")
+        raise DefinitionError(
+            f"{source} is Swagger {data['swagger']}; OpenAPI 3.0 and 3.1 are read. "
+            "Convert it, such as by npx swagger2openapi FILE, and read what comes out."
+        )
     reader = _Reader(data, source)
     entries = tuple(reader.entries())
     if not entries:

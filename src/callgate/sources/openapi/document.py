@@ -13,7 +13,7 @@ import yaml
 from callgate.errors import SettingsError
 from callgate.schema.values import is_array, is_object
 
-__all__ = ["Document", "UnusableError", "parse", "read"]
+__all__ = ["Document", "UnusableError", "of_yaml", "parse", "read"]
 
 _MOST_BYTES = 64 * 1024 * 1024
 _MOST_NODES = 1_000_000
@@ -154,13 +154,22 @@ def parse(data: bytes, name: str) -> Document:
     try:
         root: Any = orjson.loads(data)
     except orjson.JSONDecodeError:
-        root = _of_yaml(data, name)
+        root = of_yaml(data, name)
     if not is_object(root):
         raise _unreadable(name, "it is no object")
     return Document(root, name)
 
 
-def _of_yaml(data: bytes, name: str) -> Any:
+def of_yaml(data: bytes, name: str) -> Any:
+    """Return the JSON value of a YAML text, whose aliases are counted where they stand.
+
+    Args:
+        data: YAML 1.2, as far as it says what JSON can.
+        name: Where it is from, for errors.
+
+    Raises:
+        SettingsError: It is not YAML, has no form in JSON, or is too large.
+    """
     try:
         value = yaml.load(data, Loader=_loader())
         return _Plain().of(value, 0)
