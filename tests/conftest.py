@@ -1,4 +1,4 @@
-"""What every test gets: no network, named skips, bounded time, one hypothesis profile.
+"""What every test gets: no network, no leaked secret, named skips, bounded time, one profile.
 
 `CALLGATE_REQUIRE=all` turns every skip into a failure; CI sets it.
 """
@@ -15,6 +15,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import network_guard
+
+pytest_plugins = ["canaries"]
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMITS = tomllib.loads((ROOT / "tests/house/limits.toml").read_text())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from callgate.approvals.need import Escalation
 from callgate.approvals.rules import Rule
 from callgate.backends import Backends
 from callgate.contract.lint import Choice, Report
-from callgate.contract.listing import Listing
+from callgate.contract.listing import Listed, Listing
 from callgate.errors import MissingDependencyError, SettingsError
 from callgate.evals.suite.cases import Case
 from callgate.evals.suite.environment import Environment, Environments, of_replies
@@ -51,10 +51,10 @@ __all__ = [
     "options",
     "person",
     "read",
+    "read_source",
     "read_tools",
     "settings",
     "settings_file",
-    "source_tools",
     "store",
     "stored",
     "tools",
@@ -84,10 +84,7 @@ def gate(chosen: Settings, listeners: Iterable[Listener] = (), store: Store | No
         MissingDependencyError: The extra of a source is not installed.
         StoreError: The store cannot be used.
     """
-    offered = reference.load(chosen.tools, chosen.root)
-    for name, table in chosen.sources.items():
-        offered += tables.opened(name, table, chosen.root)
-    tables.known(offered)
+    offered = [one for group in _offered(chosen).values() for one in group]
     watching = tuple(listeners) if store is None else (*listeners, store.records, store.denials)
     made = Gate(
         offered,
@@ -181,8 +178,20 @@ def settings_file() -> Path | None:
     return find_file(Path.cwd(), os.environ)
 
 
-def source_tools(chosen: Settings, name: str) -> tuple[Tool, ...]:
-    """Return the tools of one source.
+def _offered(chosen: Settings) -> dict[str, list[reference.Offered]]:
+    """Return what the settings offer, by the names of sources; what `tools` names comes first.
+
+    Servers have been asked for their tools, each once and all at the same time.
+    """
+    groups = {"": reference.load(chosen.tools, chosen.root)}
+    for name, table in chosen.sources.items():
+        groups[name] = tables.opened(name, table, chosen.root)
+    tables.known([one for group in groups.values() for one in group])
+    return groups
+
+
+def read_source(chosen: Settings, name: str) -> Listing:
+    """Read the tools of one source of the settings.
 
     Args:
         chosen: The settings.
@@ -191,13 +200,21 @@ def source_tools(chosen: Settings, name: str) -> tuple[Tool, ...]:
     Raises:
         SettingsError: The table does not fit what it names.
         DefinitionError: One of its tools has the name of another one.
+        CallError: A server cannot be reached or does not let us in.
         MissingDependencyError: Its extra is not installed.
     """
-    offered = tables.opened(name, chosen.sources[name], chosen.root)
-    tables.known(offered)
-    own = Gate(offered)
-    gate(chosen)  # all together, too: two sources may not have one name
-    return own.session().tools()
+    groups = _offered(chosen)
+    Gate([one for group in groups.values() for one in group])  # no two may have one name
+    return _listing(name, groups[name])
+
+
+def _listing(name: str, offered: Sequence[reference.Offered]) -> Listing:
+    """Return the tools of one table as they are judged: as a model is shown them."""
+    place = f"sources.{name}"
+    shown = Gate(offered).session().tools()
+    entries = [Listed(tool=tool, place=place, form="callgate", effect_told=True) for tool in shown]
+    notes = tuple(tables.left_out(offered))
+    return Listing(source=place, entries=tuple(entries), notes=notes)
 
 
 def tools(chosen: Settings) -> tuple[Tool, ...]:
@@ -253,13 +270,24 @@ def read(source: str, *, timeout: float = 30.0) -> Listing:
 
 
 def read_tools(chosen: Settings) -> Listing:
-    """Read the tools that the settings name.
+    """Read the tools that the settings name, those of their sources included.
 
     Raises:
-        SettingsError: A Python module cannot be imported.
+        SettingsError: A Python module cannot be imported, or a source does not fit what it names.
         DefinitionError: What it names is no tool.
+        CallError: A server cannot be reached or does not let us in.
+        MissingDependencyError: The extra of a source is not installed.
     """
-    return read_references(chosen.tools, chosen.root)
+    named = read_references(chosen.tools, chosen.root)
+    if not chosen.sources:
+        return named
+    groups = _offered(chosen)
+    found = [named, *(_listing(name, groups[name]) for name in chosen.sources)]
+    return Listing(
+        source=", ".join(one.source for one in found if one.source),
+        entries=tuple(entry for one in found for entry in one.entries),
+        notes=tuple(note for one in found for note in one.notes),
+    )
 
 
 def lint_choice(chosen: Settings, options: Choice) -> Choice:

@@ -31,9 +31,10 @@ from callgate.messages import (
     TextDelta,
 )
 from callgate.types import Text, Tool
+from canaries import canary
 from tests.agents.provider import Provider, Reply, events, serving, whole
 
-CANARY = "sk-canary-0123456789abcdef"
+CANARY = f"sk-{canary('0123456789abcdef')}"
 USER = Message(role=Role.USER, parts=(Text(text="hi"),))
 ASKED = ModelRequest(messages=[USER])
 HEAD = {"id": "r1", "created": 7, "model": "m-2026"}

@@ -11,9 +11,11 @@ from callgate.errors import MissingDependencyError, ModelFileError, SettingsErro
 from callgate.messages import Message, ModelRequest, Role
 from callgate.settings import ModelSettings
 from callgate.types import Text
+from canaries import canary
 from tests.agents.provider import serving, whole
 
-KEYS = {"OPENAI_API_KEY": "sk-1", "OTHER_KEY": "sk-2"}
+KEYS = {"OPENAI_API_KEY": canary("of-openai"), "OTHER_KEY": canary("of-another")}
+OTHER = f"Bearer {KEYS['OTHER_KEY']}"
 ANSWER = {"model": "m", "choices": [{"message": {"content": "hello"}}]}
 
 
@@ -97,20 +99,30 @@ async def sent(chosen: ModelSettings, environment: dict[str, str]) -> AsyncItera
         (
             ModelSettings(name="openai:m"),
             {**KEYS, "OPENAI_BASE_URL": "x"},
-            "Bearer sk-1",
+            f"Bearer {canary('of-openai')}",
             "max_completion_tokens",
         ),
         (
             ModelSettings(name="openai:m", key="OTHER_KEY"),
             {**KEYS, "OPENAI_BASE_URL": "x"},
-            "Bearer sk-2",
+            f"Bearer {canary('of-another')}",
             "max_completion_tokens",
         ),
         # A key goes nowhere it was not meant for.
         (ModelSettings(name="openai:m", url="here"), KEYS, None, "max_completion_tokens"),
         (ModelSettings(name="m@URL"), KEYS, None, "max_tokens"),
-        (ModelSettings(name="m@URL", key="OTHER_KEY"), KEYS, "Bearer sk-2", "max_tokens"),
-        (ModelSettings(name="m", url="here", key="OTHER_KEY"), KEYS, "Bearer sk-2", "max_tokens"),
+        (
+            ModelSettings(name="m@URL", key="OTHER_KEY"),
+            KEYS,
+            f"Bearer {canary('of-another')}",
+            "max_tokens",
+        ),
+        (
+            ModelSettings(name="m", url="here", key="OTHER_KEY"),
+            KEYS,
+            f"Bearer {canary('of-another')}",
+            "max_tokens",
+        ),
     ],
 )
 async def test_a_key_goes_only_where_it_belongs(
@@ -120,7 +132,7 @@ async def test_a_key_goes_only_where_it_belongs(
 
 
 def test_the_process_environment_is_read_when_none_is_given(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-1")
+    monkeypatch.setenv("OPENAI_API_KEY", canary("of-openai"))
     assert open_model("openai:m").name == "openai:m"
 
 

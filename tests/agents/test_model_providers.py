@@ -14,10 +14,11 @@ from callgate.errors import ModelError, SettingsError
 from callgate.messages import Message, ModelRequest, ResponseDone, Role, TextDelta
 from callgate.settings import ModelSettings
 from callgate.types import Text, Tool
+from canaries import canary
 from tests.agents.provider import ECHO, Provider, Reply, serving, whole
 from tests.agents.wires import WIRES
 
-CANARY = "canary/0123456789+abcdef=="
+CANARY = canary("/0123456789+abcdef==")
 ASKED = ModelRequest(messages=[Message(role=Role.USER, parts=(Text(text="hi"),))])
 URL_VARIABLES = {
     "openai": "OPENAI_BASE_URL",

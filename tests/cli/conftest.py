@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from callgate.cli.commands import app
+from canaries import look
 
 TOOLS = '''
 from callgate import tool
@@ -89,6 +90,8 @@ def callgate(project: Path) -> Command:
 
     def command(*arguments: str, stdin: str = "") -> Ended:
         done = runner.invoke(app, list(arguments), input=stdin, catch_exceptions=False)
+        look(done.stdout, "output of a command")
+        look(done.stderr, "errors of a command")
         return Ended(code=done.exit_code, out=done.stdout, err=done.stderr)
 
     return command

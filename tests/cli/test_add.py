@@ -1,8 +1,10 @@
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import orjson
 
+from canaries import canary
 from tests.cli.conftest import Command
 
 DOCUMENT = {
@@ -22,6 +24,7 @@ DOCUMENT = {
                 "responses": {},
             }
         },
+        "/broken": {"get": {"requestBody": {"$ref": "#/gone"}, "responses": {}}},
         "/pets": {"post": {"operationId": "add_pet", "summary": "Add.", "responses": {}}},
     },
 }
@@ -45,15 +48,30 @@ def test_an_openapi_document_is_written_into_the_settings_and_its_tools_are_show
     (project / "callgate.toml").write_text(COMMENTED)
     ended = callgate("add", "openapi", "shop", "shop.json", "--auth", "key=env:SHOP_KEY", "--json")
     assert ended.code == 0, ended.out
-    assert ended.json == {
+    told = ended.json
+    lint = told.pop("lint")
+    assert told == {
         "source": "shop",
         "file": str(project / "callgate.toml"),
         "tools": [
-            {"name": "get_order", "effect": "read", "tokens": 41},
-            {"name": "add_pet", "effect": "irreversible", "tokens": 29},
+            {"name": "get_order", "effect": "read", "tokens": 36},
+            {"name": "add_pet", "effect": "irreversible", "tokens": 25},
         ],
-        "tokens": 70,
+        "notes": ["GET /broken is not offered: #/gone leads nowhere"],
+        "tokens": {
+            "total": 61,
+            "encoding": "o200k_base",
+            "exact": True,
+            "others": "about 61, an estimate: Anthropic and Gemini publish no encoding",
+        },
     }
+    assert lint["counts"] == {"error": 0, "warning": 2, "info": 2}
+    assert [(one["tool"], one["rule"]) for one in lint["findings"]] == [
+        ("get_order", "parameter-undescribed"),
+        ("add_pet", "description-repeats-name"),
+        ("get_order", "returns-missing"),
+        ("add_pet", "returns-missing"),
+    ]
     assert (project / "callgate.toml").read_text() == COMMENTED + (
         '\n[sources.shop]\nkind = "openapi"\ndocument = "shop.json"\n\n'
         '[sources.shop.auth]\nkey = "env:SHOP_KEY"\n'
@@ -62,14 +80,55 @@ def test_an_openapi_document_is_written_into_the_settings_and_its_tools_are_show
     assert [tool["name"] for tool in listed] == ["add", "fail", "wait", "get_order", "add_pet"]
 
 
-def test_the_tools_are_shown_with_about_how_many_tokens_they_cost(
+def test_the_tools_are_shown_with_what_they_cost_and_what_is_wrong_with_them(
     callgate: Command, project: Path
 ) -> None:
     shop(project)
     ended = callgate("add", "openapi", "shop", "shop.json", "--tag", "orders")
     assert ended.code == 0
-    assert "get_order  read    ~41     One order." in ended.out
-    assert "1 tools, about 41 tokens in every request" in ended.err
+    assert "get_order  read    36      One order." in ended.out
+    assert "warning get_order/parameters/id: The parameter has no description." in ended.out
+    assert "lint: 0 error, 1 warning, 1 info" in ended.out
+    assert "1 tools, 36 tokens of o200k_base in every request" in ended.err
+
+
+def test_of_many_findings_the_worst_are_shown_and_the_rest_is_counted(
+    callgate: Command, project: Path
+) -> None:
+    bare: dict[str, Any] = {"responses": {}}
+    broken = {"requestBody": {"$ref": "#/gone"}, "responses": {}}
+    paths = {f"/pets/{n}": {"get": bare, "post": broken} for n in range(30)}
+    (project / "pets.json").write_bytes(orjson.dumps({**DOCUMENT, "paths": paths}))
+    ended = callgate("add", "openapi", "pets", "pets.json")
+    assert ended.code == 0, ended.err
+    assert ended.out.count("note: POST /pets/") == 20
+    assert "note: 10 more are not offered" in ended.out
+    assert ended.out.count("warning get_pets_") == 20
+    assert "more are shown by: callgate lint" in ended.out
+
+
+def test_the_rules_of_the_settings_judge_what_is_added(callgate: Command, project: Path) -> None:
+    shop(project)
+    settings = project / "callgate.toml"
+    settings.write_text(settings.read_text() + '[lint]\nignore = ["returns-missing"]\n')
+    lint = callgate("add", "openapi", "shop", "shop.json", "--json").json["lint"]
+    assert {one["rule"] for one in lint["findings"]} == {
+        "parameter-undescribed",
+        "description-repeats-name",
+    }
+    assert lint["suppressed"] == 2
+
+
+def test_lint_without_a_source_judges_the_tools_of_all_sources(
+    callgate: Command, project: Path
+) -> None:
+    shop(project)
+    assert callgate("add", "openapi", "shop", "shop.json").code == 0
+    judged = callgate("lint", "--json")
+    assert judged.json["tools"] == 5
+    assert judged.json["source"] == "tools.py:TOOLS, sources.shop"
+    places = {one["tool"]: one["place"] for one in judged.json["findings"]}
+    assert places["get_order"] == "sources.shop"
 
 
 def test_one_endpoint_is_written_with_the_parameters_of_its_path(
@@ -132,10 +191,11 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(
     callgate: Command, project: Path
 ) -> None:
     shop(project)
-    ended = callgate("add", "openapi", "shop", "shop.json", "--auth", "key=sk-very-secret")
+    secret = canary("on-the-command-line")
+    ended = callgate("add", "openapi", "shop", "shop.json", "--auth", f"key={secret}")
     assert ended.code == 2
     assert "never the secret" in ended.err
-    assert "sk-very-secret" not in ended.err + ended.out + (project / "callgate.toml").read_text()
+    assert secret not in ended.err + ended.out + (project / "callgate.toml").read_text()
 
 
 def test_settings_that_are_not_toml_are_told(callgate: Command, project: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -13,6 +14,7 @@ from callgate.settings.sources.web import AuthSettings
 from callgate.sources.openapi.document import parse
 from callgate.sources.openapi.source import OpenApiSource, openapi
 from callgate.sources.secrets import EnvironmentVault, Secrets
+from canaries import canary
 from tests.sources.contract import (
     ROLES,
     Absence,
@@ -26,7 +28,7 @@ from tests.sources.contract import (
 )
 from tests.sources.webserver import Service, free_port, serving
 
-CANARY = "canary-77aa/b+c"
+CANARY = canary("77aa/b+c")
 BODY = {
     "type": "object",
     "properties": {"text": {"type": "string"}},
@@ -72,7 +74,7 @@ def source(url: str) -> OpenApiSource:
 @pytest.fixture
 async def subject() -> AsyncIterator[Subject]:
     # As it stands in the query, and as the service reads it there.
-    shown = "canary-77aa%2Fb%2Bc"
+    shown = quote(CANARY, safe="")
     async with serving(Service(canaries=(shown,))) as service:
         made = source(service.url)
         yield Subject(

@@ -13,6 +13,7 @@ from callgate.settings import (
     find_file,
     load,
 )
+from canaries import MARK, SecretPlace, canary
 
 FULL = """
 tools = ["tools.py:add", "package.module:TOOLS"]
@@ -177,8 +178,11 @@ def test_a_mistake_names_file_key_value_and_what_is_allowed(
     assert refused(tmp_path, text) == f"FOLDER/callgate.toml: {told}"
 
 
-def test_a_key_written_into_the_file_is_refused_and_never_repeated(tmp_path: Path) -> None:
-    secret = "sk-secret-1234"
+def test_a_key_written_into_the_file_is_refused_and_never_repeated(
+    tmp_path: Path, secret_place: SecretPlace
+) -> None:
+    secret_place(tmp_path / "callgate.toml")
+    secret = f"sk-{canary('1234')}"
     text = refused(tmp_path, f"[models.x]\nname = 'openai:y'\nkey = '{secret}'")
     assert "the NAME of an environment variable" in text
     assert secret not in text
@@ -220,12 +224,14 @@ def test_the_store_is_read_from_the_file_or_the_environment(tmp_path: Path) -> N
     assert load({}, file=_empty(tmp_path)).store == StoreSettings()
 
 
-def test_a_password_does_not_belong_into_the_file_and_is_not_repeated(tmp_path: Path) -> None:
-    file = tmp_path / "callgate.toml"
-    file.write_text('[store]\nurl = "postgresql://ana:swordfish@db/calls"\n')
+def test_a_password_does_not_belong_into_the_file_and_is_not_repeated(
+    tmp_path: Path, secret_place: SecretPlace
+) -> None:
+    file = secret_place(tmp_path / "callgate.toml")
+    file.write_text(f'[store]\nurl = "postgresql://ana:{canary("word")}@db/calls"\n')
     with pytest.raises(SettingsError, match="belongs into CALLGATE_STORE_URL") as caught:
         load({}, file=file)
-    assert "swordfish" not in str(caught.value)
+    assert MARK not in str(caught.value)
     file.write_text('[store]\nsync = "maybe"\n')
     with pytest.raises(SettingsError, match="sync: got 'maybe'; allowed is full or normal"):
         load({}, file=file)

@@ -17,23 +17,24 @@ from callgate.sources.secrets import (
     hide,
 )
 from callgate.types import ANYONE, Principal
+from canaries import MARK, SecretPlace, canary
 
 ANA = Principal(id="ana", tenant="acme")
 
 
 def test_a_secret_shows_where_it_is_from_and_nothing_else() -> None:
-    secret = Secret("canary-1", place="env:KEY")
+    secret = Secret(canary("1"), place="env:KEY")
     shown = [repr(secret), str(secret), f"{secret}", f"{secret:>40}"]
     assert shown == ["Secret('env:KEY')"] * 4
-    assert secret.reveal() == "canary-1"
+    assert secret.reveal() == canary("1")
 
 
 def test_a_secret_cannot_be_stored_or_copied() -> None:
-    secret = Secret("canary-1", place="env:KEY")
+    secret = Secret(canary("1"), place="env:KEY")
     for store in (pickle.dumps, copy.deepcopy):
         with pytest.raises(TypeError) as caught:
             store(secret)
-        assert "canary" not in str(caught.value)
+        assert MARK not in str(caught.value)
 
 
 def test_secrets_are_equal_by_their_text() -> None:
@@ -44,18 +45,22 @@ def test_secrets_are_equal_by_their_text() -> None:
     assert one != "a"
 
 
-async def test_the_environment_and_files_are_read_by_scheme(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("of a file\r\n")
-    secrets = Secrets.usual(tmp_path, {"KEY": "of the environment"})
-    assert (await secrets.get("env:KEY")).reveal() == "of the environment"
-    assert (await secrets.get("file:token")).reveal() == "of a file"
+async def test_the_environment_and_files_are_read_by_scheme(
+    tmp_path: Path, secret_place: SecretPlace
+) -> None:
+    secret_place(tmp_path / "token").write_text(canary("of a file") + "\r\n")
+    secrets = Secrets.usual(tmp_path, {"KEY": canary("of the environment")})
+    assert (await secrets.get("env:KEY")).reveal() == canary("of the environment")
+    assert (await secrets.get("file:token")).reveal() == canary("of a file")
 
 
-async def test_each_principal_has_a_secret_of_its_own(tmp_path: Path) -> None:
+async def test_each_principal_has_a_secret_of_its_own(
+    tmp_path: Path, secret_place: SecretPlace
+) -> None:
     (tmp_path / "acme").mkdir()
-    (tmp_path / "acme" / "ana").write_text("ana's")
+    secret_place(tmp_path / "acme" / "ana").write_text(canary("of ana"))
     secrets = Secrets.usual(tmp_path, {"TOKEN_ana": "variable of ana", "TOKEN_": "nobody's"})
-    assert (await secrets.get("file:{tenant}/{principal}", ANA)).reveal() == "ana's"
+    assert (await secrets.get("file:{tenant}/{principal}", ANA)).reveal() == canary("of ana")
     assert (await secrets.get("env:TOKEN_{principal}", ANA)).reveal() == "variable of ana"
 
 

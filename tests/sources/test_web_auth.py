@@ -19,22 +19,24 @@ from callgate.sources.web.address import Reach
 from callgate.sources.web.auth import Prover
 from callgate.sources.web.client import WebClient
 from callgate.types import ANYONE, Status, ToolResult
+from canaries import MARK, canary
 from tests.sources.echo import Echo, echoing
 from tests.sources.webserver import Request
 
 Reply = Callable[[Request], tuple[int, Any]]
 
 VARIABLES = {
-    "KEY": "canary-key-1",
-    "USER": "canary:user",
-    "WORD": "canary-word/1",
+    "KEY": canary("key-1"),
+    "USER": canary(":user"),
+    "WORD": canary("word/1"),
     "ID": "client id",
-    "CLIENT": "canary-client",
-    "REFRESH": "canary-refresh",
-    "KEY_ana": "canary-of-ana",
+    "CLIENT": canary("client"),
+    "REFRESH": canary("refresh"),
+    "KEY_ana": canary("of-ana"),
     "BAD": "line\nend",
 }
 SECRETS = Secrets({"env": EnvironmentVault(VARIABLES)})
+BEARER = f"Bearer {VARIABLES['KEY']}"
 
 
 class Service(Echo):
@@ -77,22 +79,26 @@ async def asked(
 @pytest.mark.parametrize(
     ("auth", "header", "value"),
     [
-        (AuthSettings(secret="env:KEY"), "authorization", "Bearer canary-key-1"),
-        (AuthSettings(kind="bearer", secret="env:KEY"), "authorization", "Bearer canary-key-1"),
+        (AuthSettings(secret="env:KEY"), "authorization", BEARER),
+        (
+            AuthSettings(kind="bearer", secret="env:KEY"),
+            "authorization",
+            f"Bearer {canary('key-1')}",
+        ),
         (
             AuthSettings(kind="api_key", secret="env:KEY", name="X-Key"),
             "x-key",
-            "canary-key-1",
+            canary("key-1"),
         ),
         (
             AuthSettings(user="env:USER", secret="env:WORD"),
             "authorization",
-            "Basic " + base64.b64encode(b"canary:user:canary-word/1").decode(),
+            "Basic " + base64.b64encode(f"{canary(':user')}:{canary('word/1')}".encode()).decode(),
         ),
         (
             AuthSettings(kind="api_key", secret="env:WORD", name="k", place="cookie"),
             "cookie",
-            "k=canary-word%2F1",
+            f"k={MARK}-word%2F1",
         ),
     ],
 )
@@ -108,14 +114,14 @@ async def test_a_key_in_the_query_leaves_the_rest_of_it_as_it_was_written() -> N
     async with service() as made:
         auth = AuthSettings(kind="api_key", secret="env:WORD", name="k", place="query")
         assert (await asked(made.url, auth)).ok
-        assert made.log[0].target == "/ask?a=b%2C,c&k=canary-word%2F1"
+        assert made.log[0].target == f"/ask?a=b%2C,c&k={MARK}-word%2F1"
 
 
 async def test_a_principal_is_let_in_by_its_own_secret() -> None:
     async with service() as made:
         auth = AuthSettings(kind="bearer", secret="env:KEY_{principal}")
         assert (await asked(made.url, auth, Principal(id="ana"))).ok
-        assert made.log[0].headers["authorization"] == "Bearer canary-of-ana"
+        assert made.log[0].headers["authorization"] == f"Bearer {canary('of-ana')}"
         refused = await asked(made.url, auth, Principal(id="bo"))
         assert refused.text() == (
             "ask: env:KEY_{principal}: there is no secret for this principal; "
@@ -143,7 +149,7 @@ async def test_a_proof_that_cannot_be_made_is_told_and_nothing_is_sent(
         result = await asked(made.url, auth)
         assert (result.status, result.error and result.error.code) == (Status.ERROR, "tool_failed")
         assert told in result.text()
-        assert "canary" not in result.text()
+        assert MARK not in result.text()
         assert made.log == []
 
 
@@ -189,7 +195,7 @@ def tokens(*given: dict[str, Any], refuse: tuple[str, ...] = ()) -> Reply:
 
 
 async def test_a_token_is_fetched_once_and_used_until_it_ends() -> None:
-    async with service(tokens({"access_token": "t-canary-1", "expires_in": 3600})) as made:
+    async with service(tokens({"access_token": canary("token-1"), "expires_in": 3600})) as made:
         result = await asked(made.url, oauth(made.url, scopes=("read", "write")), times=3)
         assert result.unwrap() == {"token": "Bearer [secret]"}
         assert [request.target for request in made.log].count("/token") == 1
@@ -198,9 +204,9 @@ async def test_a_token_is_fetched_once_and_used_until_it_ends() -> None:
             "grant_type": ["client_credentials"],
             "scope": ["read write"],
         }
-        client = base64.b64encode(b"client%20id:canary-client").decode()
+        client = base64.b64encode(f"client%20id:{canary('client')}".encode()).decode()
         assert first.headers["authorization"] == f"Basic {client}"
-        assert second.headers["authorization"] == "Bearer t-canary-1"
+        assert second.headers["authorization"] == f"Bearer {canary('token-1')}"
 
 
 async def test_a_token_that_ended_early_is_fetched_anew_once() -> None:
@@ -238,7 +244,7 @@ async def test_a_token_is_renewed_before_it_ends_with_the_refresh_token_of_last_
         await client.aclose()
         sent = [parse_qs(request.body.decode()) for request in made.log]
         assert sent == [
-            {"grant_type": ["refresh_token"], "refresh_token": ["canary-refresh"]},
+            {"grant_type": ["refresh_token"], "refresh_token": [canary("refresh")]},
             {"grant_type": ["refresh_token"], "refresh_token": ["next-refresh"]},
         ]
 

@@ -14,6 +14,7 @@ from callgate.settings.sources import SqlSettings
 from callgate.sources.secrets import EnvironmentVault, Secrets
 from callgate.sources.sql.source import SqlSource, sql
 from callgate.types import Status
+from canaries import MARK, canary
 from tests.postgres import serving
 
 TABLES = b"""
@@ -201,11 +202,11 @@ async def test_the_schema_tool_shows_tables_views_and_columns(session: Session) 
 async def test_a_server_that_is_not_there_has_not_acted_and_its_address_is_not_told(
     tmp_path: Path,
 ) -> None:
-    source = made(tmp_path, "postgresql://ana:canary-word@127.0.0.1:9/x")
+    source = made(tmp_path, f"postgresql://ana:{canary('word')}@127.0.0.1:9/x")
     result = await Gate([source], chance=lambda: 0.0).session().call("add", {"item": "a"})
     assert (result.status, result.attempts) == (Status.ERROR, 3)
     assert result.text().startswith("add: the database at env:DSN cannot be reached.")
-    assert "canary" not in repr(result)
+    assert MARK not in repr(result)
 
 
 async def test_a_connection_string_that_is_not_there_is_told_by_its_place(tmp_path: Path) -> None:

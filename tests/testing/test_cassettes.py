@@ -23,10 +23,11 @@ from callgate.errors import MisuseError
 from callgate.messages import Message, ModelRequest, ResponseDone, Role
 from callgate.testing.cassettes import SECRETS, Player, Recorder, Redaction
 from callgate.types import Text
+from canaries import MARK, canary
 from tests.agents.provider import ECHO, Reply, serving, whole
 from tests.agents.wires import WIRES
 
-CANARY = "canary/0123456789+abcdef=="
+CANARY = canary("/0123456789+abcdef==")
 URL = "http://provider.test/v1/chat?beta=1"
 ENVIRONMENT = {
     "OPENAI_API_KEY": CANARY,
@@ -382,9 +383,9 @@ async def test_a_provider_that_repeats_all_headers_puts_no_secret_on_the_cassett
     replies = (Reply(pieces=(b'{"said": "', ECHO, b'"}')), Reply(pieces=(ECHO,)))
     headers = {
         "Authorization": f"Bearer {CANARY}",
-        "X-Api-Key": "canary-in-x-api-key",
-        "Cookie": "a=1; session=canary-in-cookie",
-        "X-Amz-Security-Token": "canary/in/token",
+        "X-Api-Key": canary("in-x-api-key"),
+        "Cookie": f"a=1; session={canary('in-cookie')}",
+        "X-Amz-Security-Token": canary("/in/token"),
     }
     signed = (
         "AWS4-HMAC-SHA256 Credential=AKIA0123456789ABCDEF/2026/x, "
@@ -392,11 +393,11 @@ async def test_a_provider_that_repeats_all_headers_puts_no_secret_on_the_cassett
     )
     async with serving(*replies) as provider, client_of(Recorder(path)) as client:
         await client.post(
-            provider.url, json={"leaked": f"{CANARY} canary-in-cookie"}, headers=headers
+            provider.url, json={"leaked": f"{CANARY} {canary('in-cookie')}"}, headers=headers
         )
-        url = f"{provider.url}?api_key=canary-in-query&v=1"
+        url = f"{provider.url}?api_key={canary('in-query')}&v=1"
         await client.post(url, json={}, headers={"Authorization": signed})
-    secrets = ("canary", "AKIA", "0123456789abcdef")
+    secrets = (MARK, "AKIA", "0123456789abcdef")
     assert [one for one in secrets if one in str(lines(path))] == []
     first, second = lines(path)
     assert first["request"]["body"] == {"leaked": "[redacted] [redacted]"}

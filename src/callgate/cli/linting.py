@@ -22,7 +22,7 @@ from callgate.contract.lint.tokens import definition_text
 from callgate.contract.listing import Listing
 from callgate.errors import SettingsError
 
-__all__ = ["lint_source"]
+__all__ = ["lint_source", "print_finding", "tokens_of"]
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -96,7 +96,7 @@ def _read(source: str | None, file: Path | None) -> Listing:
     if source is not None:
         return app.read(source)
     chosen = app.settings(file)
-    if not chosen.tools:
+    if not (chosen.tools or chosen.sources):
         raise SettingsError("Say which tools to lint: callgate lint SOURCE.")
     return app.read_tools(chosen)
 
@@ -114,12 +114,13 @@ def _print(report: Report, listing: Listing, form: _Form) -> None:
         lines = _Lines(report.source)
         print_json(to_sarif(report, version=version("callgate"), line_of=lines.of))
     elif form is _Form.JSON:
-        print_json({**report.to_json(), "tokens": _tokens(listing)})
+        print_json({**report.to_json(), "tokens": tokens_of(listing)})
     else:
         _print_text(report, listing)
 
 
-def _tokens(listing: Listing) -> dict[str, object]:
+def tokens_of(listing: Listing) -> dict[str, object]:
+    """Return what the tools cost in every request, as JSON says it."""
     count = token_count()
     total = sum(count.count(definition_text(tool)) for tool in listing.tools)
     return {
@@ -133,7 +134,7 @@ def _tokens(listing: Listing) -> dict[str, object]:
 def _print_text(report: Report, listing: Listing) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for finding in report.findings:
-        _print_finding(console, finding)
+        print_finding(console, finding)
     counts = ", ".join(f"{count} {kind}" for kind, count in report.counts().items())
     count = token_count()
     total = sum(count.count(definition_text(tool)) for tool in listing.tools)
@@ -144,7 +145,8 @@ def _print_text(report: Report, listing: Listing) -> None:
     console.print(Text(f"{report.tools} tools, {total} {told}: {counts}{left}{mended}"))
 
 
-def _print_finding(console: Console, finding: Finding) -> None:
+def print_finding(console: Console, finding: Finding) -> None:
+    """Print one finding and what to do about it."""
     where = "/".join(filter(None, (finding.tool, finding.path)))
     console.print(
         Text.assemble(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, cast
 
-import orjson
 import tomlkit
 import typer
 from rich.console import Console
@@ -15,17 +14,21 @@ from tomlkit.exceptions import ParseError
 from tomlkit.items import Table as TomlTable
 
 from callgate import app
+from callgate.cli.inspecting import token_count
+from callgate.cli.linting import print_finding, tokens_of
 from callgate.cli.options import AsJson, SettingsFile
 from callgate.cli.outcome import print_json, reporting
+from callgate.contract.lint import Choice, Report, judge
+from callgate.contract.lint.tokens import definition_text
+from callgate.contract.listing import Listing
 from callgate.errors import SettingsError
 from callgate.schema.values import is_object
 from callgate.settings import FILE
-from callgate.types import Tool
 
 __all__ = ["commands"]
 
-_CHARACTERS_PER_TOKEN = 4
-"""English text and JSON have about this many; a provider's own count differs by some percent."""
+_FINDINGS = 20
+"""Findings that are shown at once; they come with the worst first."""
 
 commands = typer.Typer(no_args_is_help=True, help="Add a source of tools to callgate.toml.")
 
@@ -139,14 +142,16 @@ def _add(name: str, kind: str, entry: dict[str, Any], file: Path | None, *, as_j
     before = path.read_text(encoding="utf-8") if path.exists() else ""
     path.write_text(_with(before, name, {"kind": kind, **entry}, path), encoding="utf-8")
     try:
-        tools = app.source_tools(app.settings(path), name)
+        chosen = app.settings(path)
+        listing = app.read_source(chosen, name)
+        report = judge(listing, app.lint_choice(chosen, Choice()))
     except BaseException:
         if before:
             path.write_text(before, encoding="utf-8")
         else:
             path.unlink()
         raise
-    _show(name, path, tools, as_json=as_json)
+    _show(path, listing, report, as_json=as_json)
 
 
 def _file(file: Path | None) -> Path:
@@ -181,26 +186,46 @@ def _table(values: dict[str, Any]) -> TomlTable:
     return made
 
 
-def _show(name: str, path: Path, tools: tuple[Tool, ...], *, as_json: bool) -> None:
-    costs = [_tokens(tool) for tool in tools]
+def _show(path: Path, listing: Listing, report: Report, *, as_json: bool) -> None:
+    """Show the tools that were found, what each costs, and what is wrong with them."""
+    count = token_count()
+    costs = [count.count(definition_text(tool)) for tool in listing.tools]
     if as_json:
         listed = [
             {"name": tool.name, "effect": tool.effect.value, "tokens": cost}
-            for tool, cost in zip(tools, costs, strict=True)
+            for tool, cost in zip(listing.tools, costs, strict=True)
         ]
-        print_json({"source": name, "file": str(path), "tools": listed, "tokens": sum(costs)})
+        told = {"source": listing.source.removeprefix("sources."), "file": str(path)}
+        print_json(
+            {
+                **told,
+                "tools": listed,
+                "notes": list(listing.notes),
+                "tokens": tokens_of(listing),
+                "lint": report.to_json(),
+            }
+        )
         return
     table = Table("name", "effect", "tokens", "description", box=None, pad_edge=False)
-    for tool, cost in zip(tools, costs, strict=True):
-        cells = (tool.name, tool.effect.value, f"~{cost}", tool.description.partition("\n")[0])
+    for tool, cost in zip(listing.tools, costs, strict=True):
+        cells = (tool.name, tool.effect.value, str(cost), tool.description.partition("\n")[0])
         table.add_row(*(Text(cell) for cell in cells))
     Console().print(table)
-    typer.echo(
-        f"{len(tools)} tools, about {sum(costs)} tokens in every request; in {path}", err=True
-    )
+    _show_findings(listing, report)
+    kind = f"tokens of {count.name}" if count.exact else "tokens (estimate)"
+    typer.echo(f"{len(costs)} tools, {sum(costs)} {kind} in every request; in {path}", err=True)
 
 
-def _tokens(tool: Tool) -> int:
-    """Return about how many tokens a model reads for a tool."""
-    shown = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-    return -(-len(orjson.dumps(shown)) // _CHARACTERS_PER_TOKEN)
+def _show_findings(listing: Listing, report: Report) -> None:
+    """Show what is no tool, and the worst findings; the rest is counted."""
+    console = Console(highlight=False, soft_wrap=True)
+    for note in listing.notes[:_FINDINGS]:
+        console.print(Text.assemble(("note: ", "yellow"), note))
+    if len(listing.notes) > _FINDINGS:
+        console.print(Text(f"note: {len(listing.notes) - _FINDINGS} more are not offered"))
+    for finding in report.findings[:_FINDINGS]:
+        print_finding(console, finding)
+    counts = ", ".join(f"{count} {kind}" for kind, count in report.counts().items())
+    rest = len(report.findings) - _FINDINGS
+    more = f"; {rest} more are shown by: callgate lint" if rest > 0 else ""
+    console.print(Text(f"lint: {counts}{more}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from callgate.errors import MissingDependencyError
 from callgate.settings.sources import (
@@ -20,7 +21,7 @@ from callgate.sources.mcp.table import server_of
 from callgate.sources.secrets import Secrets
 from callgate.sources.sql.source import sql
 
-__all__ = ["known", "opened"]
+__all__ = ["known", "left_out", "opened"]
 
 
 def opened(name: str, table: SourceSettings, root: Path) -> list[reference.Offered]:
@@ -58,6 +59,18 @@ def known(offered: Iterable[reference.Offered]) -> None:
     """
     if servers := [one for one in offered if isinstance(one, McpSource)]:
         discover(servers)
+
+
+def left_out(offered: Iterable[reference.Offered]) -> list[str]:
+    """Return what sources found and do not offer, and why, one line each."""
+    told: list[str] = []
+    for one in offered:
+        skipped: Any = getattr(one, "skipped", ())
+        if isinstance(one, McpSource):
+            told += [f"{name} is not offered: {why}" for name, why in one.skipped.items()]
+        else:
+            told += [f"{op.method} {op.path} is not offered: {op.reason}" for op in skipped]
+    return told
 
 
 def _http(name: str, table: HttpSettings, secrets: Secrets) -> reference.Offered:

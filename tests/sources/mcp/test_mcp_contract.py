@@ -11,6 +11,7 @@ import pytest
 
 from callgate.sources.mcp import McpServer, McpSource
 from callgate.sources.secrets import EnvironmentVault, Secrets
+from canaries import canary
 from tests.sources.contract import (
     ROLES,
     Absence,
@@ -23,7 +24,7 @@ from tests.sources.contract import (
     WireKeys,
 )
 
-CANARY = "canary-7c1e55/42"
+CANARY = canary("55/42")
 # Nobody can say over this wire when to come back.
 PLAYED = {role: effect for role, effect in ROLES.items() if role != "busy"}
 

@@ -15,6 +15,7 @@ from callgate.sources.mcp import McpServer, McpSource
 from callgate.sources.secrets import EnvironmentVault, Secrets
 from callgate.testing import Captured
 from callgate.types import Effect, Progressed, Status
+from canaries import canary
 from tests.loopback import listening
 from tests.sources.mcp.network import Shop, serving
 
@@ -36,7 +37,7 @@ def source_over(url: str, **options: Any) -> McpSource:
     return McpSource(
         McpServer(name="shop", url=url, effects={"*": Effect.READ}, **options),
         secrets=Secrets(
-            {"env": EnvironmentVault({"KEY_ana": "ana-secret", "KEY_bo": "bo-secret"})}
+            {"env": EnvironmentVault({"KEY_ana": canary("of-ana"), "KEY_bo": canary("of-bo")})}
         ),
     )
 
@@ -154,7 +155,7 @@ async def test_every_principal_has_credentials_and_a_connection_of_their_own(
     for who in (ana, bo, ana):
         assert (await gate.session(who).call("add", {"a": 1, "b": 1})).ok
     assert source.health.connections == 2
-    assert {headers.get("x-key") for headers in shop.seen} == {"ana-secret", "bo-secret"}
+    assert {headers.get("x-key") for headers in shop.seen} == {canary("of-ana"), canary("of-bo")}
     refused = await gate.session(eve).call("add", {"a": 1, "b": 1})
     assert not refused.ok
     assert "env:KEY_{principal}" in refused.text()

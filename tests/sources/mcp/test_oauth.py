@@ -21,6 +21,7 @@ from callgate.sources.mcp.oauth import provider
 from callgate.sources.mcp.tokens import MemoryTokens
 from callgate.sources.secrets import EnvironmentVault, Secrets
 from callgate.types import Principal
+from canaries import canary
 
 URL = "https://tickets.example/mcp"
 ANA, BO = Principal(id="ana", tenant="t"), Principal(id="bo", tenant="t")
@@ -32,7 +33,9 @@ async def agree(address: str) -> str:
 
 async def made(tokens: MemoryTokens | None = None, who: Principal = ANA, **options: Any) -> Any:
     oauth = OAuth(**options)
-    secrets = Secrets({"env": EnvironmentVault({"SECRET": "s3cret", "KEY": "pem"})})
+    secrets = Secrets(
+        {"env": EnvironmentVault({"SECRET": canary("of-the-client"), "KEY": canary("pem")})}
+    )
     server = McpServer(name="tickets", url=URL, oauth=oauth)
     return await provider(server, oauth, who, tokens or MemoryTokens(), secrets)
 
@@ -53,7 +56,11 @@ async def test_a_registered_client_brings_its_id_and_secret() -> None:
         authorize=agree, client_id="us", client_secret="env:SECRET", issuer="https://as"
     )
     known = await auth.context.storage.get_client_info()
-    assert (known.client_id, known.client_secret, known.issuer) == ("us", "s3cret", "https://as")
+    assert (known.client_id, known.client_secret, known.issuer) == (
+        "us",
+        canary("of-the-client"),
+        "https://as",
+    )
     assert known.token_endpoint_auth_method == "client_secret_basic"
     public = await made(authorize=agree, client_id="us")
     assert (await public.context.storage.get_client_info()).token_endpoint_auth_method == "none"
@@ -89,13 +96,13 @@ async def test_tokens_belong_to_the_server_or_to_one_principal_of_it(personal: b
     storage = first.context.storage
     assert await storage.get_tokens() is None
     assert await storage.get_client_info() is None
-    await storage.set_tokens(OAuthToken(access_token="a"))
+    await storage.set_tokens(OAuthToken(access_token=canary("token")))
     redirect = AnyUrl("http://localhost:3000/callback")
     await storage.set_client_info(
         OAuthClientInformationFull(client_id="c", redirect_uris=[redirect])
     )
     again = await made(tokens, ANA, authorize=agree, personal=personal)
-    assert (await again.context.storage.get_tokens()).access_token == "a"
+    assert (await again.context.storage.get_tokens()).access_token == canary("token")
     assert (await again.context.storage.get_client_info()).client_id == "c"
     other = await made(tokens, BO, authorize=agree, personal=personal)
     assert (await other.context.storage.get_tokens() is None) is personal

@@ -15,6 +15,7 @@ from callgate.sources.mcp import FileTokens, McpServer, McpSource, OAuth, connec
 from callgate.sources.mcp.browser import Browser
 from callgate.sources.mcp.catalogue import Catalogue
 from callgate.types import Effect, Limits
+from canaries import MARK, canary
 
 BENCH = (sys.executable, "-I", str(Path(__file__).parents[2] / "bench/mcp_server.py"), "2")
 
@@ -28,8 +29,8 @@ def test_a_server_is_made_of_a_command_line_or_an_address() -> None:
     assert McpServer(url="https://x.example/sse/?a=b").sse
     assert not McpServer(url="https://x.example/mcp").sse
     assert not McpServer(url="https://x.example/sse", transport="http").sse
-    secret = McpServer(url="https://x.example", headers={"X-Key": "canary"})
-    assert "canary" not in repr(secret)
+    secret = McpServer(url="https://x.example", headers={"X-Key": canary("header")})
+    assert MARK not in repr(secret)
 
 
 @pytest.mark.parametrize(
