@@ -77,7 +77,7 @@ def judged(figure: Figure, slack: float, slowness: float = 1.0) -> dict[str, Any
 
 
 def _is_time(known: dict[str, Any]) -> bool:
-    return known["unit"] in ("us", "ms") and known.get("basis") != "wall"
+    return known["unit"] in ("us", "ms", "s") and known.get("basis") != "wall"
 
 
 async def measured(plan: Plan, parts: Sequence[str], *, quick: bool) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
 from callgate.contract.diff.tool import diff_tools
+from callgate.contract.lint import Choice
 from callgate.schema.check import Checker
 from callgate.types import Tool
-from tests.bench.measure import Figure, Plan, alone, side_by_side
+from tests.bench.measure import Figure, Plan, Spread, alone, side_by_side
+from tests.contract.speed import seconds
 
 __all__ = ["figures"]
 
@@ -71,4 +74,18 @@ async def figures(plan: Plan) -> list[Figure]:
     took = await side_by_side(
         {"floor": floor, "ours": ours}, repeats=plan.repeats, ops=rounds * len(_CHANGED)
     )
-    return [alone("diff.tools", took["ours"], took["floor"], unit=MS)]
+    return [
+        alone("diff.tools", took["ours"], took["floor"], unit=MS),
+        _linted("lint.tools", plan, 1000, Choice()),
+        _linted("lint.pairs", plan, 5000, Choice(only=("confusable-pair",))),
+    ]
+
+
+def _linted(name: str, plan: Plan, count: int, choice: Choice) -> Figure:
+    """Judge a made-up surface; each judgement is seconds long, so a few tell enough."""
+    took = Spread()
+    for _ in range(min(3, plan.processes)):
+        began = time.perf_counter()
+        took.cpu.append(seconds(count, choice))
+        took.wall.append(time.perf_counter() - began)
+    return alone(name, took, unit=1.0)

@@ -27,6 +27,8 @@ ONLY_FULL = {name for name in FIGURES if "1MB" in name}
 
 WITHOUT_FLOOR = {
     "loop.growth",
+    "lint.tools",
+    "lint.pairs",
     "prepare.memory",
     "prepare.gate",
     "first_call.time",
