@@ -88,12 +88,16 @@ def gate(chosen: Settings, listeners: Iterable[Listener] = (), store: Store | No
     for name, table in chosen.sources.items():
         offered += tables.opened(name, table, chosen.root)
     tables.known(offered)
-    behind, controls = backends(chosen, store), chosen.controls
-    if store is None:
-        return Gate(offered, backends=behind, listeners=listeners, controls=controls)
-    watching = (*listeners, store.records)
-    made = Gate(offered, backends=behind, listeners=watching, controls=controls)
-    store.records.know(made.surface.tools)
+    watching = tuple(listeners) if store is None else (*listeners, store.records, store.denials)
+    made = Gate(
+        offered,
+        backends=backends(chosen, store),
+        listeners=watching,
+        controls=chosen.controls,
+        observe=chosen.modes,
+    )
+    if store is not None:
+        store.records.know(made.surface.tools)
     return made
 
 
@@ -109,7 +113,10 @@ def backends(chosen: Settings, store: Store | None = None) -> Backends:
         SchemaError: The tables of the store are of another version, or there are none.
         StoreError: The database does not do what it must.
     """
-    behind = Backends() if store is None else store.backends()
+    said = chosen.store
+    behind = (
+        Backends() if store is None else store.backends(staleness=said.staleness, ahead=said.ahead)
+    )
     asks = store is not None or chosen.approvals.rules
     return replace(behind, approvals=approvals(chosen, store)) if asks else behind
 

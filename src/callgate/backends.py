@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from callgate.approvals.desk import Approvals
-from callgate.stages.admit import Rates
+from callgate.stages.admit import Rates, Seats
 from callgate.stages.bound import Blobs
 from callgate.stages.breaker import Circuits
 from callgate.stages.cache import Generations
@@ -15,7 +16,36 @@ from callgate.stages.journal import Journal, MemoryJournal
 from callgate.stages.resolve import Switches
 from callgate.types import Tool
 
-__all__ = ["Backends"]
+__all__ = ["Backends", "Runs"]
+
+
+class Runs(Protocol):
+    """Keeps the logs of runs, line by line; `agents.runlog` says what a line is."""
+
+    async def append(self, run: str, start: int, lines: Iterable[str]) -> int:
+        """Keep lines for good before returning; the same line at its place changes nothing.
+
+        Args:
+            run: The run's id.
+            start: The sequence number of the first line.
+            lines: The lines.
+
+        Returns:
+            The sequence number that comes next.
+
+        Raises:
+            RunError: Another line has this place: another process has gone on with the run.
+            StoreError: They could not be kept.
+        """
+        ...
+
+    async def lines(self, run: str, start: int = 0) -> Sequence[str]:
+        """Return the lines of a run from a sequence number on; none if there is no such run.
+
+        Raises:
+            StoreError: They could not be read.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +58,8 @@ class Backends:
     Attributes:
         journal: Where effects are written down before they are tried: `recall` and `journal`.
         rates: Token buckets of principals, tenants and backends: `guard` and `admit`. None keeps
-            them in memory, and so do the three after it.
+            them in memory, and so do the four after it.
+        seats: The slots of backends whose `concurrency` is for all processes together: `admit`.
         spend: What principals and tenants have spent: `guard`.
         circuits: Which backends are out: `breaker`.
         generations: How often effects may have changed what reads tell: `cache`.
@@ -36,16 +67,19 @@ class Backends:
         approvals: Which calls need a person, and where people decide: `approve`. An approval is
             used up where the call is claimed, so it is kept where the journal is.
         blobs: Where results too long to show are kept; in memory by default.
+        runs: Where `agents.run` keeps the logs of runs, so that one that was killed goes on.
     """
 
     journal: Journal | None = None
     rates: Rates | None = None
+    seats: Seats | None = None
     spend: Spend | None = None
     circuits: Circuits | None = None
     generations: Generations | None = None
     switches: Switches | None = None
     approvals: Approvals | None = None
     blobs: Blobs | None = None
+    runs: Runs | None = None
 
     def for_tools(self, tools: Iterable[Tool]) -> Backends:
         """Return these back ends with what the tools cannot be called without, in memory.

@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
 from threading import get_ident
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from callgate.backends import Backends
 from callgate.codecs import wire_names
-from callgate.controls import Controls
+from callgate.controls import DECIDING, Controls
 from callgate.errors import DefinitionError, MisuseError, RefusedError
 from callgate.pipeline import (
     Clock,
@@ -51,8 +52,6 @@ from callgate.types import Effect, Event, Status, Surface, Tool, ToolCall, ToolR
 
 __all__ = ["CallPath", "Offered"]
 
-_DECIDING = frozenset(("admit", "approve", "breaker", "fallback", "guard"))
-
 _log = logging.getLogger("callgate")
 
 Offered: TypeAlias = FunctionTool[..., Any] | Source
@@ -70,6 +69,7 @@ class CallPath:
         slots: Where running attempts are counted.
         handler: Takes a call down the path.
         portal: The door for callers that cannot await.
+        runs: Where the logs of runs are kept; None if nowhere.
         approvals: Where people decide about calls; None if no tool and no back end asks them.
         closing: The sources that hold connections or processes.
     """
@@ -92,9 +92,9 @@ class CallPath:
             DefinitionError: Two tools have one name, or something is no tool.
             MisuseError: A stage is to observe that does not decide.
         """
-        if unknown := sorted(set(observe) - _DECIDING):
+        if unknown := sorted(set(observe) - set(DECIDING)):
             raise MisuseError(
-                f"{', '.join(unknown)} cannot observe; only {', '.join(sorted(_DECIDING))} can."
+                f"{', '.join(unknown)} cannot observe; only {', '.join(DECIDING)} can."
             )
         self.emit = _emitter(listeners)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -103,6 +103,7 @@ class CallPath:
         self.deadlines = Deadlines(clock)
         self.slots = Slots(clock)
         self.portal = Portal()
+        self.runs = backends.runs
         blobs = backends.blobs or MemoryBlobs()
         functions, sources = _sorted(offered)
         self._own = PythonSource(functions, slots=self.slots, clock=clock.time)
@@ -110,7 +111,7 @@ class CallPath:
         offers = [self._own, *sources, ResultSource(blobs)]
         collected = _collect(offers)
         executors, tools = collected.executors, collected.tools
-        self.surface = Surface(tools=tools, revision=_revision(tools.values()))
+        self.surface = Surface(tools=MappingProxyType(tools), revision=_revision(tools.values()))
         backends = backends.for_tools(tools.values())
         deadline = DeadlineFactory(self.deadlines, grace=grace)
         bound = BoundFactory(blobs)
@@ -163,7 +164,7 @@ class CallPath:
         spend = backends.spend or MemorySpend(clock)
         circuits = backends.circuits or MemoryCircuits(clock)
         generations = backends.generations or MemoryGenerations()
-        state = AdmitState(slots=self.slots, rates=rates, clock=clock)
+        state = AdmitState(slots=self.slots, rates=rates, clock=clock, seats=backends.seats)
         return {
             "guard": GuardFactory(controls, rates, spend, enforce="guard" not in observe),
             "cache": CacheFactory(Shelf(), generations, clock, sources),

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from callgate.approvals.desk import Verdict
+from callgate.backends import Runs
 from callgate.codecs import Codec, by_name, detect, wire_of
 from callgate.codecs.clients import ChunkReader, as_sent
 from callgate.errors import DuplicateCallError, MisuseError, ModelStreamError, RefusedError
@@ -129,6 +130,11 @@ class Session:
             max_calls=bounds.max_calls,
             max_spend=bounds.max_spend,
         )
+
+    @property
+    def runs(self) -> Runs | None:
+        """Where the logs of its runs are kept; None if nowhere."""
+        return self._path.runs
 
     @property
     def state(self) -> SessionState:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callgate.agents.budget import Reason
-from callgate.agents.runlog import FORMAT, RunLog
+from callgate.agents.runlog import FORMAT, RunLog, standing
 from callgate.agents.runstate import (
     LogEvent,
     ModelAnswered,
@@ -366,6 +366,17 @@ def test_messages_of_a_foreign_wire_stay_as_they_are() -> None:
 
 
 # --- lines that cannot be read --------------------------------------------------------------
+
+
+def test_the_last_line_tells_how_a_run_stands() -> None:
+    told: list[tuple[LogEvent, RunStatus | None]] = [
+        (RunEnded(status=RunStatus.STOPPED, reason=Reason.TURNS), RunStatus.STOPPED),
+        (RunSuspended(), RunStatus.WAITING),
+        (RunResumed(replies={}), None),
+    ]
+    for event, status in told:
+        (line,) = RunLog("r", [event]).lines()
+        assert standing(line) is status
 
 
 def test_empty_lines_and_bytes_are_read() -> None:

@@ -367,3 +367,27 @@ async def test_a_call_waiting_for_long_is_told_that_nobody_came(scene: Scene) ->
     assert "Nobody approved pay in time" in result.text()
     assert [one.tool for one in await scene.desk().list(standing=Standing.EXPIRED)] == ["pay"]
     assert not isinstance(result.error, NotApprovedError)
+
+
+async def test_a_clock_that_jumps_backwards_loses_no_approval_and_doubles_none(
+    scene: Scene,
+) -> None:
+    gate = scene.gate()
+    session = gate.session(ANA, id="s")
+    answer = await session.turn([part("pay", "c1", cents=5), part("pay", "c2", cents=6)])
+    asked = await scene.desk().list()
+    first, second = sorted(asked, key=lambda one: one.arguments)
+    await scene.desk().approve(first.id, BOSS)
+    scene.wall.now -= 7200.0
+    # Asked in what is now the future: it is open all the same, and what was said holds.
+    assert [one.id for one in await scene.desk().list()] == [second.id]
+    half = await session.resume(answer)
+    assert scene.done == [("pay", {"cents": 5, "to": "shop"})]
+    await scene.desk().approve(second.id, BOSS)
+    whole = await session.resume(half)
+    assert [item.result.status for item in whole.answered] == [Status.OK, Status.OK]
+    again = await gate.session(ANA, id="s").turn(
+        [part("pay", "c1", cents=5), part("pay", "c2", cents=6)], turn=1
+    )
+    assert [item.result.attempts for item in again.answered] == [0, 0]
+    assert len(scene.done) == 2

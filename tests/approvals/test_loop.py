@@ -26,14 +26,18 @@ __all__ = ["postgres_url", "store_url"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def worker(url: str, log: Path, what: str) -> dict[str, Any]:
-    done = subprocess.run(
+def started(url: str, log: Path, what: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
         [sys.executable, "-m", "tests.approvals.worker", url, str(log), what],
         cwd=ROOT,
         capture_output=True,
         check=False,
         timeout=60,
     )
+
+
+def worker(url: str, log: Path, what: str) -> dict[str, Any]:
+    done = started(url, log, what)
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
 
@@ -63,8 +67,18 @@ def test_a_run_is_suspended_decided_and_resumed_in_three_processes(
         "paid": [500],
     }
     assert log.read_text().startswith(before)
-    # Whoever resumes the old log again finds what was done, and does nothing.
+    # Whoever resumes the old log again is told that others have gone on, and does nothing.
+    whole = log.read_text()
     log.write_text(before)
+    late = started(store_url, log, "resume")
+    assert late.returncode == 1
+    assert b"another process has gone on with the run. Read its log again." in late.stderr
+    # The store has kept the log by itself; whoever resumes that finds what was done.
+    store = Store(store_url)
+    kept = asyncio.run(store.runs.lines(json.loads(whole.splitlines()[0])["run"]))
+    store.close()
+    assert "".join(f"{line}\n" for line in kept) == whole
+    log.write_text(whole)
     again = worker(store_url, log, "resume")
     assert (again["status"], again["paid"]) == ("done", [])
 

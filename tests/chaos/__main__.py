@@ -18,7 +18,16 @@ from tests.chaos.calls import HITS, chaos
 from tests.postgres import serving
 
 CALLS, KILLS, ENOUGH, MOST = 300, 40, 20, 12
-SUMMED = ("calls", "kills", "repeated", "lost", "in_doubt", "effects", "unsurfaced")
+SUMMED = (
+    "calls",
+    "kills",
+    "repeated",
+    "lost",
+    "in_doubt",
+    "effects",
+    "unsurfaced",
+    "revocations",
+)
 
 
 def _fresh(kind: str, server: str, folder: Path) -> str | None:

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from callgate import CallContext, Gate, Principal, tool
+from callgate.approvals.desk import Approvals
 from callgate.backends import Backends
 from callgate.messages import CallPart
+from callgate.store.approvals import SqlApprovals
 from callgate.store.database import Database
 from callgate.store.journal import SqlJournal
 from callgate.types import ToolResult
@@ -28,7 +30,7 @@ __all__ = ["FINAL", "KINDS", "LEASE", "WHO", "Job", "plan"]
 LEASE = 0.3
 KINDS = ("pay", "put", "send")
 WHO = Principal(id="ana", tenant="acme", roles=frozenset({"payer"}))
-FINAL = {"ok", "in_doubt", "not_executed"}
+FINAL = {"ok", "in_doubt", "not_executed", "not_approved"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,6 @@ class Job:
         seed: Of the plan.
         calls: How many calls the plan has.
         version: Of the tools: every deploy has another one.
-        revoked: Whether whatever decides says no to all that is new.
     """
 
     url: str | None
@@ -51,7 +52,6 @@ class Job:
     seed: int
     calls: int
     version: str
-    revoked: bool
 
 
 def plan(seed: int, calls: int) -> list[list[tuple[int, str]]]:
@@ -84,6 +84,10 @@ def _tools(job: Job) -> list[Any]:
         "queue": 60,
         "timeout": 60,
     }
+
+    if job.url is not None:
+        # Every call needs a right that a person gives, and may take back at any moment.
+        options["approval"] = "always"
 
     async def act(kind: str, n: int, key: str) -> int:
         return await _ask_world(job.port, op="do", kind=kind, n=n, key=key)
@@ -119,9 +123,14 @@ class _Worker:
 
     async def work(self) -> None:
         job = self._job
-        journal = None if job.url is None else SqlJournal(Database(job.url), lease=LEASE)
-        gate = Gate(_tools(job), backends=Backends(journal=journal))
-        session = gate.session(WHO, id=f"run-{job.seed}", max_calls=0 if job.revoked else None)
+        journal, backends = None, Backends()
+        if job.url is not None:
+            database = Database(job.url)
+            journal = SqlJournal(database, lease=LEASE)
+            desk = Approvals(SqlApprovals(database, journal))
+            backends = Backends(journal=journal, approvals=desk)
+        gate = Gate(_tools(job), backends=backends)
+        session = gate.session(WHO, id=f"run-{job.seed}")
         for number, calls in enumerate(plan(job.seed, job.calls), start=1):
             if str(number) in self._before:
                 continue
@@ -136,6 +145,8 @@ class _Worker:
             told = [self._tell(n, result) for (n, _), result in zip(calls, results, strict=True)]
             if FINAL.issuperset(told):
                 os.write(self._done, f"{number}\n".encode())
+            if "pending" in told:
+                break  # a run that waits for a person holds nothing
         if journal is not None:
             journal.close()
 

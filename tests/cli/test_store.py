@@ -1,6 +1,7 @@
 """`callgate db`, `journal` and `doubts`: the store from the command line."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -105,13 +106,63 @@ def test_tables_are_upgraded_and_pruned(shop: Path, callgate: Command) -> None:
     assert "tables are up to date (0004_audit_key)" in callgate("db", "upgrade").out
     callgate("call", "pay", '{"cents": 5}')
     assert callgate("db", "prune", "--records", "1", "--journal", "1").out == (
-        "records: 0 deleted\njournal: 0 deleted\n"
+        "records: 0 deleted\njournal: 0 deleted\ncontrols: 0 deleted\n"
     )
     with sqlite3.connect(shop / "calls.db") as connection:
         connection.execute("UPDATE records SET at = 0")
-    assert callgate("db", "prune", "--records", "1", "--json").json == {"records": 1}
+    assert callgate("db", "prune", "--records", "1", "--json").json == {
+        "records": 1,
+        "controls": 0,
+    }
+    assert callgate("db", "prune", "--approvals", "7", "--json").json == {
+        "approvals": 0,
+        "grants": 0,
+        "grant_uses": 0,
+        "controls": 0,
+    }
     nothing = callgate("db", "prune")
     assert (nothing.code, "name what to delete" in nothing.err) == (2, True)
+
+
+def test_states_of_limits_go_once_they_matter_no_more(shop: Path, callgate: Command) -> None:
+    callgate("db", "upgrade")
+    ages = {"rate:r": 29.0, "rate:old": 31.0, "spend:year": 364.0 * 2, "spend:old": 366.0 * 2}
+
+    def prune() -> set[str]:
+        with sqlite3.connect(shop / "calls.db") as connection:
+            connection.execute("DELETE FROM controls")
+            for name, days in ages.items():
+                row = (name, time.time() - days * 86_400)
+                connection.execute("INSERT INTO controls VALUES (?, '1', ?)", row)
+        callgate("db", "prune", "--records", "1")
+        with sqlite3.connect(shop / "calls.db") as connection:
+            return {name for (name,) in connection.execute("SELECT name FROM controls")}
+
+    assert prune() == {"rate:r"}
+    with (shop / "callgate.toml").open("a") as file:
+        file.write("[controls]\ntenant_spend = { amount = 1, seconds = 31_536_000 }\n")
+    assert prune() == {"rate:r", "rate:old", "spend:year"}
+
+
+def test_who_was_denied_is_in_the_audit(shop: Path, callgate: Command) -> None:
+    callgate("tools", "disable", "pay", "--reason", "it pays twice")
+    assert callgate("call", "pay", '{"cents": 5}').code == 1
+    with sqlite3.connect(shop / "calls.db") as connection:
+        (row,) = connection.execute("SELECT kind, principal, detail FROM audit").fetchall()
+    assert row[:2] == ("denied", "anyone")
+    assert '"code":"disabled"' in row[2]
+    assert callgate("journal", "verify", "--json").json["entries"] == 1
+
+
+def test_a_stage_that_the_settings_let_observe_only_tells(shop: Path, callgate: Command) -> None:
+    with (shop / "callgate.toml").open("a") as file:
+        file.write("[[approvals.rules]]\nthen = 'ask'\ntools = ['pay']\n")
+    assert callgate("call", "pay", '{"cents": 5}').code == 4
+    with (shop / "callgate.toml").open("a") as file:
+        file.write("[modes]\napprove = 'observe'\n")
+    done = callgate("call", "pay", '{"cents": 5}')
+    assert (done.code, done.out) == (0, "5\n")
+    assert "would_ask by approve" in done.err
 
 
 @pytest.mark.parametrize(

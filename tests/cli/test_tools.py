@@ -64,7 +64,7 @@ def test_wrong_settings_exit_with_2_and_one_line(callgate: Command, project: Pat
     assert (done.code, done.out) == (2, "")
     assert done.err == (
         f"settings: {project}/callgate.toml: toolz: got an unknown key; allowed is one of tools, "
-        "model, models, limits, sources, store, approvals, controls, lint, folder; "
+        "model, models, limits, sources, store, approvals, controls, modes, lint, folder; "
         "did you mean 'tools'?\n"
     )
 

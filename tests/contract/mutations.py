@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.contract.schemas import KINDS, NAMES, PATTERNS, SCALARS, dicts, schema
+from tests.contract.schemas import KINDS, NAMES, PATTERNS, SCALARS, dicts, part
 
 __all__ = ["MUTATIONS", "mutated"]
 
@@ -48,7 +48,7 @@ def release(place: dict[str, Any], chance: random.Random) -> None:
 
 def add_property(place: dict[str, Any], chance: random.Random) -> None:
     name = chance.choice(NAMES)
-    place["properties"] = {name: schema(chance, 1), **place.get("properties", {})}
+    place["properties"] = {name: part(chance, 1), **place.get("properties", {})}
 
 
 def drop_property(place: dict[str, Any], chance: random.Random) -> None:
@@ -165,7 +165,7 @@ def make_list(place: dict[str, Any], chance: random.Random) -> None:
 def replace_inside(place: dict[str, Any], chance: random.Random) -> None:
     for keyword in ("items", "additionalProperties", "not", "contains", "if", "then", "else"):
         if keyword in place and chance.random() < 0.5:
-            place[keyword] = schema(chance, 1)
+            place[keyword] = part(chance, 1)
             return
 
 
@@ -173,7 +173,7 @@ def change_items(place: dict[str, Any], chance: random.Random) -> None:
     if "uniqueItems" in place:
         place["uniqueItems"] = not place["uniqueItems"]
     elif place.get("type") == "array":
-        place["items"] = schema(chance, 1)
+        place["items"] = part(chance, 1)
 
 
 def change_step(place: dict[str, Any], chance: random.Random) -> None:
@@ -190,7 +190,7 @@ def drop_branch(place: dict[str, Any], chance: random.Random) -> None:
 def add_branch(place: dict[str, Any], chance: random.Random) -> None:
     for keyword in ("anyOf", "oneOf", "allOf", "prefixItems"):
         if keyword in place:
-            place[keyword] = [*place[keyword], schema(chance, 1)]
+            place[keyword] = [*place[keyword], part(chance, 1)]
 
 
 def swap_union(place: dict[str, Any], chance: random.Random) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["KEYWORDS", "PATTERNS", "histogram", "schema"]
+__all__ = ["KEYWORDS", "PATTERNS", "dicts", "histogram", "part", "schema"]
 
 NAMES = ("a", "b", "c", "id", "kind", "note", "x_1", "x_2")
 PATTERNS = (
@@ -107,6 +107,11 @@ def schema(chance: random.Random, depth: int = 3) -> dict[str, Any]:
     if chance.random() < 0.17:
         _define(made, chance)
     return made
+
+
+def part(chance: random.Random, depth: int) -> Any:
+    """Return a random schema that can stand anywhere in another: it defines nothing."""
+    return _schema(chance, depth)
 
 
 def _define(made: dict[str, Any], chance: random.Random) -> None:

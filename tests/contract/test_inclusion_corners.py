@@ -1,5 +1,6 @@
 """Corners of the decision: exclusions, counts, bounds of work, and what must stay undecided."""
 
+import time
 from typing import Any
 
 import pytest
@@ -37,8 +38,8 @@ CASES: list[tuple[str, Any, Any, Any]] = [
     ),
     (
         "many unique items",
-        ARRAY | {"uniqueItems": True, "minItems": 200},
-        {"minItems": 201},
+        ARRAY | {"uniqueItems": True, "minItems": 300},
+        {"minItems": 301},
         Verdict.UNDECIDED,
     ),
     (
@@ -239,6 +240,53 @@ def test_corners(before: Any, after: Any, expected: Any) -> None:
         assert found.verdict is expected
     else:
         assert (found.verdict, found.witness) == (Verdict.BREAKING, expected)
+
+
+LONG: list[tuple[Any, Any, Any]] = [
+    ({"type": "string", "maxLength": 65_535}, {"maxLength": 10_000}, "a" * 10_001),
+    ({"type": "string"}, {"maxLength": 100_000}, "a" * 100_001),
+    (ARRAY | {"maxItems": 10_000}, {"maxItems": 5_000}, [None] * 5_001),
+    ({"type": "string", "pattern": "^[a-z]{1,1024}$"}, {"maxLength": 1_000}, "a" * 1_001),
+    ({"type": "string", "pattern": "^x{1000}$"}, {"minLength": 999}, Verdict.COMPATIBLE),
+    (ARRAY | {"uniqueItems": True, "maxItems": 180}, {"maxItems": 170}, 171),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "expected"), LONG)
+def test_bounds_of_many_thousands_have_witnesses_too(
+    before: Any, after: Any, expected: Any
+) -> None:
+    found = include(before, after)
+    if isinstance(expected, Verdict):
+        assert found.verdict is expected
+    elif isinstance(expected, int):
+        assert len(found.witness) == expected
+    else:
+        assert found.witness == expected
+
+
+TEXTS = ARRAY | {"items": {"type": "string", "minLength": 1_000}, "minItems": 1_000}
+HUGE: list[tuple[Any, Any, Any]] = [
+    (
+        ARRAY | {"items": {"type": "object", "properties": {"a": TEXTS}, "required": ["a"]}},
+        {"maxItems": 5},
+        "minItems",
+    ),
+    (ARRAY | {"items": {"type": "string", "minLength": 900_000}, "minItems": 900}, ARRAY, None),
+    (ARRAY | {"items": ARRAY | {"items": TEXTS, "minItems": 99}}, {"maxItems": 1}, "minItems"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "keyword"), HUGE)
+def test_a_witness_that_nobody_could_use_is_not_built(
+    before: Any, after: Any, keyword: str | None
+) -> None:
+    start = time.process_time()
+    found = include(before, after)
+    # Minutes, where every part of a large value was left out in turn.
+    assert time.process_time() - start < 5
+    if keyword is not None:
+        assert (found.verdict, found.keywords) == (Verdict.UNDECIDED, (keyword,))
 
 
 def multiples(*of: float, but: tuple[float, ...] = ()) -> list[Multiple]:

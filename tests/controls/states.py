@@ -39,6 +39,7 @@ class States:
         circuits: Circuits, that are asked each time.
         generations: Generations, that are asked each time.
         late: Whether successes are told only with the next question.
+        cells: What all of them are made of; None for memory.
     """
 
     rates: tuple[Rates, Rates]
@@ -46,6 +47,7 @@ class States:
     circuits: tuple[Circuits, Circuits]
     generations: tuple[Generations, Generations]
     late: bool
+    cells: Cells | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ def shared(one: Database, two: Database) -> Callable[[Clock], States]:
             ),
             generations=(SharedGenerations(a), SharedGenerations(b)),
             late=True,
+            cells=a,
         )
 
     return make

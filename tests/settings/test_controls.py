@@ -31,9 +31,15 @@ queue = 2
 
 [controls.backends.mail]
 
+[controls.backends.ledger]
+concurrency = 2
+shared = true
 [controls.fallbacks]
 search = ["lookup", { tool = "archive", arguments = { q = "query" } }]
 lookup = "archive"
+
+[store]
+url = "sqlite:///calls.db"
 """
 
 
@@ -55,6 +61,7 @@ def test_a_full_table_gives_every_control(tmp_path: Path) -> None:
         backends={
             "crm": BackendRules(rate=Rate(calls=10.0), concurrency=4, queue=2.0),
             "mail": BackendRules(),
+            "ledger": BackendRules(concurrency=2, shared=True),
         },
         fallbacks={
             "search": (
@@ -73,6 +80,10 @@ def test_without_a_table_nothing_is_controlled(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (
+            "backends.crm = { concurrency = 2, shared = true }",
+            "controls.backends.crm.shared: got true; allowed is false without a store: set url in",
+        ),
         ("principle = {}", "controls.principle: got an unknown key"),
         ("principal = {}", "controls.principal.calls: got nothing; allowed is a number above 0"),
         ("principal = { calls = 0 }", "controls.principal.calls: got 0; allowed is a number above"),
@@ -92,3 +103,10 @@ def test_a_mistake_is_named_with_what_is_allowed(tmp_path: Path, text: str, told
     with pytest.raises(SettingsError) as caught:
         _load(tmp_path, f"[controls]\n{text}\n")
     assert told in caught.value.message
+
+
+def test_what_was_counted_matters_as_long_as_the_longest_of_the_controls(tmp_path: Path) -> None:
+    assert Controls().memory == 0.0
+    assert _load(tmp_path, FULL).memory == 86_400.0  # the tenant's spend, by default of a day
+    assert Controls(principal=Rate(calls=2, seconds=100.0)).memory == 100.0
+    assert Controls(breaker=BreakerRules(pause=50.0)).memory == 50.0

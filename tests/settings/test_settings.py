@@ -121,14 +121,14 @@ def test_a_named_file_that_is_absent_is_told(tmp_path: Path) -> None:
             'modell = "x"',
             (
                 "modell: got an unknown key; allowed is one of tools, model, models, limits, "
-                "sources, store, approvals, controls, lint, folder; did you mean 'model'?"
+                "sources, store, approvals, controls, modes, lint, folder; did you mean 'model'?"
             ),
         ),
         (
             "zzz = 1",
             (
                 "zzz: got an unknown key; allowed is one of tools, model, models, limits, sources, "
-                "store, approvals, controls, lint, folder"
+                "store, approvals, controls, modes, lint, folder"
             ),
         ),
         ("model = 3", "model: got 3; allowed is a text that is not empty"),

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
+from contextlib import aclosing, closing
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,23 +18,28 @@ from sqlalchemy import func, insert, select
 
 from callgate import Gate, Principal, agents, tool
 from callgate.agents.runlog import RunLog
+from callgate.approvals.desk import Approvals
+from callgate.approvals.records import Standing
 from callgate.backends import Backends
 from callgate.errors import RunError, StoreError
+from callgate.messages import ModelRequest, ModelResponse
 from callgate.stages.journal import State
 from callgate.store import tables
+from callgate.store.approvals import SqlApprovals
 from callgate.store.blobs import SqlBlobs
 from callgate.store.database import Database
 from callgate.store.journal import SqlJournal
 from callgate.store.records import Records
 from callgate.store.redaction import redact
 from callgate.store.retention import Keep, prune
-from callgate.store.runs import SqlRuns
+from callgate.store.runs import KeptRun, SqlRuns
 from callgate.store.stores import Store
 from callgate.testing import ScriptedModel, calls, says
 from callgate.types import CallClosed, CallOpened, Scope, Status, ToolCall, ToolResult
 from tests.store.journals import intent, ok
 
 ANA = Principal(id="ana", tenant="acme")
+DAY = 86_400.0
 
 
 def scope(session: str = "s", who: Principal = ANA, labels: frozenset[str] = frozenset()) -> Scope:
@@ -105,6 +114,17 @@ async def test_of_two_processes_that_go_on_with_one_run_one_is_told(database: Da
         *(own.append("r", 0, [f"by {n}"]) for n, own in enumerate(runs)), return_exceptions=True
     )
     assert sorted(type(one).__name__ for one in tried) == ["RunError", "int"]
+
+
+async def test_runs_are_listed_by_their_last_event(database: Database) -> None:
+    wall = [1.0]
+    runs = SqlRuns(database, now=lambda: wall[0])
+    for run, lines in (("a", ["1", "2"]), ("b", ["1"]), ("a", ["3"])):
+        wall[0] += 1.0
+        await runs.append(run, len(await runs.lines(run)), lines)
+    newest = KeptRun(run="a", events=3, at=4.0, last="3")
+    assert await runs.list() == [newest, KeptRun(run="b", events=1, at=3.0, last="1")]
+    assert await runs.list(limit=1) == [newest]
 
 
 # --- long results ---------------------------------------------------------------------------
@@ -321,3 +341,130 @@ async def test_a_store_offers_all_and_makes_only_what_is_used(store_url: str) ->
         )
     assert len(bodies(store.database)) == 1
     store.close()
+
+
+# --- approvals and grants -------------------------------------------------------------------
+
+
+async def test_approvals_and_grants_are_kept_until_they_have_been_over_for_so_long(
+    store_url: str,
+) -> None:
+    with closing(Database(store_url)) as made:
+        made.upgrade()
+    wall = [1_000_000.0]
+    with closing(Store(store_url)) as store:
+        ids = count(1)
+        approvals = SqlApprovals(store.database, store.journal, now=lambda: wall[0])
+        desk = Approvals(approvals, now=lambda: wall[0], ids=lambda: str(next(ids)))
+
+        @tool(effect="irreversible", approval=True)
+        async def pay(n: int) -> int:
+            """Pay."""
+            if n == 4:
+                raise ValueError("cut off")
+            return n
+
+        gate = Gate([pay], backends=Backends(journal=store.journal, approvals=desk))
+        session = gate.session(ANA, id="s")
+        boss = Principal(id="boss", tenant="acme", roles=frozenset({"approver", "granter"}))
+
+        async def asked(n: int) -> str:
+            answer = await session.call("pay", {"n": n}, key=f"k{n}")
+            assert answer.pending is not None
+            return answer.pending.id
+
+        used, refused, doubtful, _open = [await asked(n) for n in (1, 2, 4, 5)]
+        for one in (used, doubtful):
+            await desk.approve(one, boss)
+        await desk.deny(refused, boss)
+        assert (await session.call("pay", {"n": 1}, key="k1")).ok
+        assert (await session.call("pay", {"n": 4}, key="k4")).status is Status.IN_DOUBT
+        spent = await desk.give("pay", boss, principal="ana", uses=1, seconds=9e6)
+        await desk.give("pay", boss, principal="bob", seconds=100.0)
+        assert (await session.call("pay", {"n": 6}, key="k6")).ok  # by the grant
+
+        days = {"approvals": 10.0, "grants": 10.0}
+
+        async def pruned(at: float) -> Mapping[str, int]:
+            keep = Keep(**days)
+            return await store.database.run(lambda one: prune(one, keep, wall[0] + at))
+
+        assert await pruned(9 * DAY) == {"approvals": 0, "grants": 0, "grant_uses": 0}
+        # What was used is over since then; what was not, since it has expired a day later.
+        assert await pruned(10.5 * DAY) == {"approvals": 1, "grants": 2, "grant_uses": 1}
+        assert await pruned(11.5 * DAY) == {"approvals": 2, "grants": 0, "grant_uses": 0}
+        assert await pruned(1000 * DAY) == {"approvals": 0, "grants": 0, "grant_uses": 0}
+        # Its effect is in doubt, so whoever decides still finds who has allowed it.
+        assert (await desk.get(doubtful)).state is Standing.CONSUMED
+        assert spent.uses == 1
+        # Without its approval a call that is known is still told, and never made again.
+        again = await gate.session(ANA, id="s").call("pay", {"n": 1}, key="k1")
+        assert (again.value, again.attempts) == (1, 0)
+
+
+# --- runs that keep themselves --------------------------------------------------------------
+
+
+async def test_a_run_keeps_every_step_before_the_next_one(database: Database) -> None:
+    runs, journal = SqlRuns(database), SqlJournal(database)
+    seen: list[tuple[str, int]] = []
+
+    async def look(what: str) -> None:
+        seen.append((what, len(await runs.lines("r"))))
+
+    @tool(effect="irreversible")
+    async def pay(cents: int) -> int:
+        """Pay."""
+        await look("pay")
+        return cents
+
+    class Watched(ScriptedModel):
+        async def complete(self, request: ModelRequest) -> ModelResponse:
+            await look("model")
+            return await super().complete(request)
+
+    gate = Gate([pay], backends=Backends(journal=journal, runs=runs))
+    model = Watched([calls(("pay", {"cents": 5})), says("paid")])
+    run = await agents.run(
+        gate.session(ANA),
+        "pay",
+        model=model,
+        options=agents.Options(id="r"),
+    )
+    assert seen == [("model", 1), ("pay", 2), ("model", 3)]
+    assert list(await runs.lines("r")) == list(run.log.lines())
+    async with aclosing(
+        agents.stream(
+            gate.session(ANA),
+            "again",
+            model=ScriptedModel([says("yes")]),
+            options=agents.Options(id="q"),
+        )
+    ) as events:
+        told = [len(await runs.lines("q")) async for event in events]
+    assert told == [1, 1, 2, 3, 3]  # kept before it is told
+    journal.close()
+
+
+async def test_a_run_that_another_process_has_gone_on_with_goes_no_further(
+    database: Database,
+) -> None:
+    runs = SqlRuns(database)
+    gate = Gate([], backends=Backends(runs=runs))
+    session = gate.session(ANA)
+    options = agents.Options(id="r")
+    run = await agents.run(session, "hello", model=ScriptedModel([says("hi")]), options=options)
+    begun = list(run.log.lines())[:1]
+    other = ScriptedModel([says("good day")])
+    with pytest.raises(RunError, match="another process has gone on with the run"):
+        await agents.resume(session, RunLog.load(begun), model=other)
+    assert list(await runs.lines("r")) == list(run.log.lines())
+
+
+async def test_a_run_whose_steps_cannot_be_kept_asks_nobody(tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{tmp_path}/missing/store.db")) as gone:
+        gate = Gate([], backends=Backends(runs=SqlRuns(gone)))
+        model = ScriptedModel([says("hi")])
+        with pytest.raises(StoreError, match="cannot be opened"):
+            await agents.run(gate.session(ANA), "hello", model=model)
+    assert model.requests == 0

@@ -81,7 +81,7 @@ def test_json_lines_hold_a_case_each(tmp_path: Path):
         ('{"ask": "Hi", "expect": {"abstain": true}}', "1: id is missing"),
         ('{"id": "a", "expect": {"abstain": true}}', "ends with the user's words"),
         ('{"id": "a", "ask": "Hi", "expect": {}}', "expect is empty"),
-        ('{"id": "a", "ask": "Hi"}', "expect is missing"),
+        ('{"id": "a", "ask": "Hi"}', "expected an object such as {abstain"),
         ('{"id": "a", "ask": "Hi", "expects": {}}', "no field 'expects'"),
         ('{"id": "a", "ask": "Hi", "expect": {"call": []}}', "no field 'call'"),
         ('{"id": "a", "ask": "Hi", "expect": {"calls": {}}}', "calls is a list"),

@@ -87,6 +87,7 @@ class Leg:
     """
 
     __slots__ = (
+        "_kept",
         "_request",
         "alarm",
         "budget",
@@ -113,7 +114,19 @@ class Leg:
         self.alarm = Alarm(session.clock, budget.seconds, self.state.spent)
         self.listening = False
         self.news: list[LogEvent] = []
+        self._kept = 0
         self._request: ModelRequest | None = None
+
+    async def keep(self) -> None:
+        """Write what is new in the log to where runs are kept, before anything depends on it.
+
+        Raises:
+            RunError: Another process has gone on with the run.
+            StoreError: It could not be written.
+        """
+        runs, log = self.session.runs, self.log
+        if runs is not None and self._kept < len(log):
+            self._kept = await runs.append(log.run, self._kept, log.lines(self._kept))
 
     def record(self, event: LogEvent) -> LogEvent:
         """Append an event to the log and take it into the state."""

@@ -2,8 +2,9 @@
 
 A run advances in legs. A leg folds the run's log once and goes on until calls wait, the model
 has answered, or a bound is met; every step is in the log before the next one depends on it. A
-later leg starts from the log alone, in this or another process. Tools are the session's business:
-order, retries, approval and recording happen behind `session.turn`.
+later leg starts from the log alone, in this or another process. Where the gate's back ends keep
+runs, every step is kept before the next one, so that a run that was killed goes on. Tools are the
+session's business: order, retries, approval and recording happen behind `session.turn`.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ async def run(
 
     Raises:
         MisuseError: The prompt is empty, or a cost is bounded without a price.
+        StoreError: What happened could not be kept; the run goes no further.
     """
     leg = begin(session, prompt, model=model, budget=budget, system=system, options=options)
     return await _drive(leg, on_event)
@@ -183,9 +185,11 @@ async def resume(
         The run.
 
     Raises:
-        RunError: The log cannot be continued, or is of another session or other tools.
+        RunError: The log cannot be continued, is of another session or other tools, or another
+            process has gone on with the run.
         MisuseError: A reply names no waiting call.
         ApprovalError: A verdict is not accepted.
+        StoreError: What happened could not be kept; the run goes no further.
     """
     leg = await proceed(session, log, model=model, budget=budget, options=options, replies=replies)
     return await _drive(leg, on_event)
@@ -250,7 +254,20 @@ async def _drive(leg: Leg, on_event: Callable[[RunEvent], None] | None) -> Run:
     return run
 
 
-async def _advance(leg: Leg) -> AsyncGenerator[RunEvent, None]:
+def _advance(leg: Leg) -> AsyncGenerator[RunEvent, None]:
+    return _steps(leg) if leg.session.runs is None else _kept_steps(leg)
+
+
+async def _kept_steps(leg: Leg) -> AsyncGenerator[RunEvent, None]:
+    """Take one step after the other; each is kept before the next one, and before it is told."""
+    await leg.keep()
+    async with aclosing(_steps(leg)) as events:
+        async for event in events:
+            await leg.keep()
+            yield event
+
+
+async def _steps(leg: Leg) -> AsyncGenerator[RunEvent, None]:
     """Take one step after the other; the state alone says which is next."""
     state = leg.state
     for event in leg.news:

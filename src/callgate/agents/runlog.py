@@ -34,7 +34,7 @@ from callgate.agents.runstate import (
 from callgate.codecs import stored
 from callgate.errors import RunError
 
-__all__ = ["FORMAT", "RunLog", "RunStatus"]
+__all__ = ["FORMAT", "RunLog", "RunStatus", "standing"]
 
 FORMAT = 1
 """The version of the lines; a reader refuses a higher one."""
@@ -126,6 +126,18 @@ class RunLog:
         if log is None:
             raise RunError("The log is empty.")
         return log
+
+
+def standing(last: str) -> RunStatus | None:
+    """Return how a run stands, by the last line of its log; None if it ended in the middle.
+
+    Raises:
+        RunError: The line is damaged or of a newer version.
+    """
+    event = _read(last, 1)[2]
+    if isinstance(event, RunEnded):
+        return event.status
+    return RunStatus.WAITING if isinstance(event, RunSuspended) else None
 
 
 # --- events as JSON -------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+import os
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,17 +12,20 @@ from rich.console import Console
 from rich.text import Text
 
 from callgate import app
-from callgate.agents.loop import Run, run
-from callgate.agents.runlog import RunStatus
+from callgate.agents.budget import Budget
+from callgate.agents.loop import Options, Run, resume, run
+from callgate.agents.model import Model
+from callgate.agents.runlog import RunLog, RunStatus
 from callgate.cli.options import AsJson, SettingsFile
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.cli.screen import CallList, CallScreen
+from callgate.errors import RunError, SettingsError
 from callgate.gate import Gate
 from callgate.settings import Settings
 from callgate.types import Status, ToolResult
 
 if TYPE_CHECKING:
-    pass
+    from callgate.store.stores import Store
 
 __all__ = ["call_tool", "run_question"]
 
@@ -68,26 +72,42 @@ def call_tool(
 
 
 def run_question(
-    question: Annotated[str, typer.Argument(help="What the model is asked.")],
+    question: Annotated[
+        str | None, typer.Argument(help="What the model is asked.", show_default=False)
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", help="A model, or a name of [models]; else the settings'."),
+    ] = None,
+    resumed: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with a run that the store has."),
     ] = None,
     file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Let a model answer by calling the tools.
 
-    Calls are shown on standard error while they travel; the answer goes to standard output.
+    Calls are shown on standard error while they travel; the answer goes to standard output. With
+    [store] in the settings the run is kept step by step: one that was killed, waits or was stopped
+    goes on with --resume.
     """
     with reporting(as_json):
+        if (question is None) == (resumed is None):
+            raise SettingsError("say either what the model is asked, or --resume RUN")
         calls, console = CallList(), screen()
         chosen = app.settings(file)
         watching = (calls,) if as_json else (calls, CallScreen(console))
         with app.stored(chosen) as store:
+            log = None if resumed is None else _log_of(resumed, chosen, store)
             # Outside the loop: servers are asked for their tools here.
             gate = app.gate(chosen, watching, store)
-            done = asyncio.run(_run(question, model, chosen, gate, console))
+            asked = app.model(chosen, model)
+            options = replace(app.options(asked), id=os.urandom(8).hex())
+            if store is not None and log is None:
+                console.print(f"run {options.id}; if it ends early: --resume {options.id}")
+            leg = _Leg(gate, asked, app.budget(chosen), options, console)
+            done = asyncio.run(leg.go(question if log is None else log))
         if as_json:
             print_json(_summary(done, calls))
         else:
@@ -97,23 +117,61 @@ def run_question(
         ended(_exit_of_run(done))
 
 
-async def _run(
-    question: str, model: str | None, chosen: Settings, gate: Gate, console: Console
-) -> Run:
-    asked = app.model(chosen, model)
-    try:
-        # The spinner only shows on a terminal; calls are printed above it.
-        with console.status(Text(f"{asked.name} is at work")):
-            return await run(
-                gate.session(),
-                question,
-                model=asked,
-                budget=app.budget(chosen),
-                options=app.options(asked),
-            )
-    finally:
-        await asked.close()
-        await gate.close()
+def _log_of(run: str, chosen: Settings, store: Store | None) -> RunLog:
+    """Return what the store has of a run.
+
+    Raises:
+        RunError: It has nothing.
+        SettingsError: There is no store.
+    """
+    if store is None:
+        store = app.store(chosen)  # says how to name one
+    store.database.check()
+    lines = asyncio.run(store.runs.lines(run))
+    if not lines:
+        raise RunError(f"{store.database.name} has no run {run}.")
+    return RunLog.load(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """A leg of a run, with all that it needs and gives up at its end."""
+
+    gate: Gate
+    model: Model
+    budget: Budget
+    options: Options
+    console: Console
+
+    async def go(self, beginning: str | RunLog | None) -> Run:
+        """Begin a run with a question, or go on with one from its log."""
+        try:
+            # The spinner only shows on a terminal; calls are printed above it.
+            with self.console.status(Text(f"{self.model.name} is at work")):
+                if isinstance(beginning, RunLog):
+                    return await self._resume(beginning)
+                return await run(
+                    self.gate.session(),
+                    beginning or "",
+                    model=self.model,
+                    budget=self.budget,
+                    options=self.options,
+                )
+        finally:
+            await self.model.close()
+            await self.gate.close()
+
+    async def _resume(self, log: RunLog) -> Run:
+        state = log.state().session
+        if state is None:
+            raise RunError(f"The log of run {log.run} does not say how it started.")
+        return await resume(
+            self.gate.restore(state),
+            log,
+            model=self.model,
+            budget=self.budget,
+            options=self.options,
+        )
 
 
 def _exit(result: ToolResult) -> Exit:
@@ -139,6 +197,7 @@ def _tell(done: Run) -> None:
 
 def _summary(done: Run, calls: CallList) -> dict[str, Any]:
     return {
+        "run": done.log.run,
         "status": done.status.value,
         "reason": done.reason.value,
         "answer": done.answer,

@@ -15,6 +15,7 @@ from callgate.cli import (
     evaluation,
     grants,
     models,
+    runs,
     sources,
     tools,
 )
@@ -58,6 +59,7 @@ app.add_typer(journal, name="journal")
 app.add_typer(doubts, name="doubts")
 app.add_typer(approvals.commands, name="approvals")
 app.add_typer(grants.commands, name="grants")
+app.add_typer(runs.commands, name="runs")
 app.command("run", epilog='Example: callgate run "How many words has: the sky is blue"')(
     run_question
 )

@@ -19,6 +19,8 @@ Days: TypeAlias = Annotated[
     float | None, typer.Option(min=0.001, help="Days to keep.", show_default=False)
 ]
 
+_LIMITS = 30.0  # days that states of limits are kept at least, whatever the limits are
+
 commands = typer.Typer(no_args_is_help=True, help="Look after the tables of the store.")
 
 
@@ -43,13 +45,16 @@ def prune(
     runs: Days = None,
     journal: Days = None,
     audit: Days = None,
+    approvals: Days = None,
     file: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Delete what is older than that many days; what is not named is kept.
 
     Of the journal only effects go whose outcome is known: without its entry a key protects nothing
-    any more. What is open, waiting or in doubt always stays.
+    any more. What is open, waiting or in doubt always stays. --approvals is for approvals and
+    grants that are over: used, refused or expired. What limits have counted goes by itself, once
+    it matters no more.
     """
     with reporting(as_json):
         days = {
@@ -58,10 +63,14 @@ def prune(
             "runs": runs,
             "journal": journal,
             "audit": audit,
+            "approvals": approvals,
+            "grants": approvals,
         }
         if not any(days.values()):
             raise SettingsError("name what to delete and after how many days: --records 30")
-        with closing(app.store(app.settings(file))) as store:
+        chosen = app.settings(file)
+        days["controls"] = max(_LIMITS, 2 * chosen.controls.memory / 86_400)
+        with closing(app.store(chosen)) as store:
             store.database.check()
             deleted = asyncio.run(store.prune(days))
         if as_json:

@@ -11,7 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-__all__ = ["Allowance", "Alternative", "BackendRules", "BreakerRules", "Controls", "Rate"]
+__all__ = [
+    "DECIDING",
+    "Allowance",
+    "Alternative",
+    "BackendRules",
+    "BreakerRules",
+    "Controls",
+    "Rate",
+]
+
+DECIDING = ("admit", "approve", "breaker", "fallback", "guard")
+"""The names of the stages that decide about calls, and so may observe instead of enforce."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +91,15 @@ class BackendRules:
 
     Attributes:
         rate: Attempts per time; None for no bound.
-        concurrency: Attempts at once in this process; None for no bound.
+        concurrency: Attempts at once; None for no bound.
+        shared: Whether `concurrency` is for all processes that share a store together; by default
+            it is for each of them.
         queue: Seconds an attempt may wait for its turn.
     """
 
     rate: Rate | None = None
     concurrency: int | None = None
+    shared: bool = False
     queue: float = 5.0
 
 
@@ -131,3 +145,14 @@ class Controls:
     fallbacks: Mapping[str, tuple[Alternative, ...]] = field(
         default_factory=dict[str, tuple[Alternative, ...]]
     )
+
+    @property
+    def memory(self) -> float:
+        """Seconds for which what was counted last still matters to some control."""
+        rates = [self.principal, self.tenant, *(rules.rate for rules in self.backends.values())]
+        spends = [self.principal_spend, self.tenant_spend]
+        breakers = [self.breaker, *self.breakers.values()]
+        spans = [rate.size / rate.speed for rate in rates if rate is not None]
+        spans += [most.seconds for most in spends if most is not None]
+        spans += [max(rules.window, rules.pause) for rules in breakers if rules is not None]
+        return max(spans, default=0.0)

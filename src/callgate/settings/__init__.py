@@ -3,7 +3,7 @@
 A value is taken from the environment, else from the file, else from the default. Secrets are never
 settings: a setting names where one is. Every mistake is one `SettingsError` that names the place,
 the key, what came, what is allowed and, for a name, the nearest one. `table` reads one table,
-`sources`, `store`, `approvals`, `controls` and `lint` are the tables of these names.
+`sources`, `store`, `approvals`, `controls`, `modes` and `lint` are the tables of these names.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from callgate.errors import SettingsError
 from callgate.settings.approvals import ApprovalSettings, PersonSettings, approvals
 from callgate.settings.controls import controls
 from callgate.settings.lint import LintSettings, lint
+from callgate.settings.modes import modes
 from callgate.settings.sources import SourceSettings, source
 from callgate.settings.store import StoreSettings, store
 from callgate.settings.table import (
@@ -105,6 +106,7 @@ class Settings:
         store: Where effects, runs and evidence are kept.
         approvals: Which calls need a person, and who decides.
         controls: Rates, allowances, breakers, backends and chains: the table `[controls]`.
+        modes: The stages that only tell what they would do: the table `[modes]`.
         lint: Which rules of `callgate lint` run.
         folder: Where weights and other large files are kept.
     """
@@ -119,6 +121,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     approvals: ApprovalSettings = field(default_factory=ApprovalSettings)
     controls: Controls = field(default_factory=Controls)
+    modes: frozenset[str] = frozenset()
     lint: LintSettings = field(default_factory=LintSettings)
     folder: Path = field(default_factory=Path)
 
@@ -163,6 +166,7 @@ def load(
     table.only(part.name for part in fields(Settings) if part.name not in ("file", "root"))
     variables = Table.of_environment(environment)
     root = (path.parent if path else start).resolve()
+    kept = store(table.table("store"), variables, root)
     return Settings(
         file=path,
         root=root,
@@ -171,9 +175,10 @@ def load(
         models={name: _model(inner) for name, inner in table.tables("models")},
         limits=_limits(table.table("limits"), variables),
         sources={name: source(inner) for name, inner in table.tables("sources")},
-        store=store(table.table("store"), variables, root),
+        store=kept,
         approvals=approvals(table.table("approvals")),
-        controls=controls(table.table("controls")),
+        controls=controls(table.table("controls"), stored=kept.url is not None),
+        modes=modes(table.table("modes")),
         lint=lint(table.table("lint")),
         folder=_folder(table, root, environment),
     )

@@ -8,15 +8,20 @@ from dataclasses import fields
 from typing import Any, TypeVar, cast
 
 from callgate.controls import Allowance, Alternative, BackendRules, BreakerRules, Controls, Rate
-from callgate.settings.table import RefusedError, Table, money, seconds, table_of, whole
+from callgate.settings.table import RefusedError, Table, flag, money, seconds, table_of, whole
 
 __all__ = ["controls"]
 
 _Value = TypeVar("_Value")
 
 
-def controls(table: Table) -> Controls:
-    """Read `[controls]`."""
+def controls(table: Table, *, stored: bool) -> Controls:
+    """Read `[controls]`.
+
+    Args:
+        table: The table.
+        stored: Whether there is a store, through which processes can share.
+    """
     table.only([part.name for part in fields(Controls)])
     return Controls(
         repeats=table.take("repeats", whole, Controls().repeats),
@@ -26,7 +31,7 @@ def controls(table: Table) -> Controls:
         tenant=_inner(table, "tenant", _rate),
         principal_spend=_inner(table, "principal_spend", _allowance),
         tenant_spend=_inner(table, "tenant_spend", _allowance),
-        backends={name: _backend(inner) for name, inner in table.tables("backends")},
+        backends={name: _backend(inner, stored) for name, inner in table.tables("backends")},
         fallbacks=_fallbacks(table.table("fallbacks")),
     )
 
@@ -70,9 +75,13 @@ def _breaker(table: Table) -> BreakerRules:
     return BreakerRules(**_given(table, **readers))
 
 
-def _backend(table: Table) -> BackendRules:
-    given = _given(table, rate=table_of, concurrency=whole, queue=seconds)
+def _backend(table: Table, stored: bool) -> BackendRules:
+    given = _given(table, rate=table_of, concurrency=whole, shared=flag, queue=seconds)
     given["rate"] = _inner(table, "rate", _rate)
+    if given.get("shared") and not stored:
+        raise table.error(
+            "shared", "true", "false without a store: set url in [store], or leave shared out"
+        )
     return BackendRules(**given)
 
 

@@ -15,21 +15,25 @@ from callgate.controls import BackendRules, Controls, Rate
 from callgate.controls.bucket import Bucket
 from callgate.errors import BusyError
 from callgate.pipeline import Clock, Handler, Soon, Stage
-from callgate.types import Decision, Status, Surface, Tool, ToolCall, ToolResult
+from callgate.types import Decision, Limits, Status, Surface, Tool, ToolCall, ToolResult
 
 __all__ = [
     "Admit",
     "AdmitFactory",
     "AdmitState",
+    "AdmitTogether",
     "Line",
     "MemoryRates",
     "Rates",
+    "Seat",
+    "Seats",
     "Slot",
     "Slots",
     "Wanted",
 ]
 
 _LEAST = 0.001  # seconds an attempt gets that has waited for as long as the call may take
+_SOON, _LATER = 0.02, 0.25  # seconds until who waits asks again: at first, and at most
 _MOST = 10_000  # buckets kept in memory before those go that are full again
 
 Wanted: TypeAlias = tuple[tuple[str, Rate], ...]
@@ -235,6 +239,38 @@ class _MemoryLine:
         self._buckets, self._sweeps = found, self._rates.sweeps
 
 
+# --- slots that processes share -------------------------------------------------------------
+
+
+class Seat(Protocol):
+    """The slots of one backend, of which all processes together have so many."""
+
+    async def take(self) -> str | None:
+        """Take a slot, without waiting for one.
+
+        Returns:
+            What gives it back; None if none is free.
+        """
+        ...
+
+    async def give(self, held: str) -> None:
+        """Give a slot back that `take` has taken."""
+        ...
+
+
+class Seats(Protocol):
+    """Slots that processes share, by the backend's name; they outlive surfaces."""
+
+    def seat(self, name: str, bound: int) -> Seat:
+        """Return the slots of a backend.
+
+        Args:
+            name: The backend.
+            bound: How many attempts all processes together may make at once.
+        """
+        ...
+
+
 # --- the stage ------------------------------------------------------------------------------
 
 
@@ -293,7 +329,7 @@ class Admit:
         if full:
             entry = await self._wait(call, wait)
             if isinstance(entry, BusyError):
-                return await self._refuse(call, call_next, entry)
+                return await self.refuse(call, call_next, entry)
             call = entry
         else:
             for slot in wanted:
@@ -310,15 +346,11 @@ class Admit:
     async def _wait(self, call: ToolCall, wait: Soon[float]) -> ToolCall | BusyError:
         """Return the call with the time that it has left, once rate and slots are taken."""
         started = self._clock.time()
-        until = started + self._patience(call)
+        until = started + self.patience(call)
         error = await self._pace(until, wait) or await self._queue_up(until)
         if error is not None:
             return error
-        bounds = [one for one in (self._limits.timeout, call.timeout) if one is not None]
-        if not bounds:
-            return call
-        waited = self._clock.time() - started
-        return replace(call, timeout=max(_LEAST, min(bounds) - waited)) if waited else call
+        return _shortened(call, self._limits, self._clock.time() - started)
 
     async def _pace(self, until: float, wait: Soon[float]) -> BusyError | None:
         while True:
@@ -353,16 +385,77 @@ class Admit:
                     slot.give()
         return None
 
-    def _patience(self, call: ToolCall) -> float:
+    def patience(self, call: ToolCall) -> float:
+        """Return the seconds that an attempt may wait in all."""
         bounds = (self._queue, self._limits.timeout, call.timeout)
         return min(bound for bound in bounds if bound is not None)
 
-    async def _refuse(self, call: ToolCall, call_next: Handler, error: BusyError) -> ToolResult:
+    async def refuse(self, call: ToolCall, call_next: Handler, error: BusyError) -> ToolResult:
+        """Refuse an attempt, or tell that it would be refused and make it."""
         verdict = "refused" if self._enforce else "would_refuse"
         call.scope.emit(Decision(call=call, stage="admit", verdict=verdict, reason=error.message))
         if not self._enforce:
             return await call_next(call)
         return ToolResult(status=Status.ERROR, error=error, attempts=0)
+
+
+def _shortened(call: ToolCall, limits: Limits, waited: float) -> ToolCall:
+    """Return the call with the time that it has left after a wait."""
+    bounds = [one for one in (limits.timeout, call.timeout) if one is not None]
+    if not bounds or not waited:
+        return call
+    return replace(call, timeout=max(_LEAST, min(bounds) - waited))
+
+
+class AdmitTogether:
+    """Admits an attempt, and then takes one of the slots that all processes share.
+
+    Who waits asks again after a while, so there is no line across processes. The slots of this
+    process bound how many ask at once.
+    """
+
+    __slots__ = ("_admit", "_clock", "_limits", "_name", "_seat")
+
+    def __init__(self, admit: Admit, seat: Seat, tool: Tool, clock: Clock) -> None:
+        """Keep both.
+
+        Args:
+            admit: The admission to what is this process's own.
+            seat: The slots that processes share.
+            tool: Whose attempts they are.
+            clock: Measures how long an attempt waits.
+        """
+        self._admit = admit
+        self._seat = seat
+        self._name = tool.name
+        self._limits = tool.limits
+        self._clock = clock
+
+    async def __call__(self, call: ToolCall, call_next: Handler) -> ToolResult:
+        """Wait for all that the attempt needs, make it, give the slots back."""
+        until = self._clock.time() + self._admit.patience(call)
+
+        async def seated(admitted: ToolCall) -> ToolResult:
+            return await self._seated(admitted, call_next, until)
+
+        return await self._admit(call, seated)
+
+    async def _seated(self, call: ToolCall, call_next: Handler, until: float) -> ToolResult:
+        started = self._clock.time()
+        held, pause = await self._seat.take(), _SOON
+        while held is None:
+            if self._clock.time() + pause > until:
+                error = BusyError(
+                    f"The backend of {self._name} is busy: all processes together make as many "
+                    "calls at once as it bears, and none ended in time."
+                )
+                return await self._admit.refuse(call, call_next, error)
+            await self._clock.sleep(pause)
+            held, pause = await self._seat.take(), min(2 * pause, _LATER)
+        try:
+            return await call_next(_shortened(call, self._limits, self._clock.time() - started))
+        finally:
+            await self._seat.give(held)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,11 +466,13 @@ class AdmitState:
         slots: Where running attempts are counted.
         rates: Where the rates of backends are kept.
         clock: Measures how long an attempt waits.
+        seats: The slots that processes share; None if every process has its own.
     """
 
     slots: Slots
     rates: Rates
     clock: Clock
+    seats: Seats | None = None
 
 
 class AdmitFactory:
@@ -404,4 +499,9 @@ class AdmitFactory:
             if tool.limits.concurrency is None:
                 return None
             rules = BackendRules(queue=tool.limits.queue)
-        return Admit(tool, rules, self._state, enforce=self._enforce)
+        state = self._state
+        admit = Admit(tool, rules, state, enforce=self._enforce)
+        if not rules.shared or rules.concurrency is None or state.seats is None:
+            return admit
+        seat = state.seats.seat(tool.limits.backend, rules.concurrency)
+        return AdmitTogether(admit, seat, tool, state.clock)

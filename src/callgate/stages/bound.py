@@ -10,11 +10,9 @@ from callgate.errors import (
     CallError,
     InDoubtError,
     InternalError,
-    RefusedError,
     ResultError,
     ToolFailedError,
     ToolRaisedError,
-    TransientError,
 )
 from callgate.pipeline import Handler, Stage
 from callgate.schema.check import Checker
@@ -88,7 +86,7 @@ class Bound:
         error.__traceback__ = None
         if isinstance(error, ResultError) and self._effect is not Effect.READ:
             return ToolResult(status=Status.OK, notes=(_executed(self._name, error.message),))
-        if self._effect in (Effect.READ, Effect.IDEMPOTENT) or _did_not_act(error):
+        if self._effect in (Effect.READ, Effect.IDEMPOTENT) or _known(error):
             return ToolResult(status=Status.ERROR, error=error)
         doubt = InDoubtError(error.message, details=error.details)
         doubt.__cause__ = error
@@ -118,10 +116,9 @@ class Bound:
         return replace(result, value=None, body=shown, handle=handle, notes=(*result.notes, note))
 
 
-def _did_not_act(error: CallError) -> bool:
-    if isinstance(error, TransientError):
-        return not error.acted
-    return isinstance(error, (RefusedError, ToolFailedError))
+def _known(error: CallError) -> bool:
+    # A failure that the tool itself declares is no doubt, even where it has acted.
+    return error.harmless or isinstance(error, ToolFailedError)
 
 
 def _executed(name: str, message: str) -> str:

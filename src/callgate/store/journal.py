@@ -7,6 +7,7 @@ milliseconds later. What a loss of power can take is an outcome, never an intent
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -204,15 +205,17 @@ class SqlJournal:
 
         return await self._writer.submit(read)
 
-    async def note(
+    def note(
         self, kind: str, *, key: str, tenant: str, principal: str, detail: Mapping[str, Any]
-    ) -> None:
+    ) -> asyncio.Future[None]:
         """Add an entry to the audit that belongs to no change of the journal, such as a denial.
 
+        It is on its way at once; who waits for what is returned learns whether it was written.
+
         Raises:
-            StoreError: It could not be written.
+            StoreError: The store is closed; what is returned raises it if it was not written.
         """
-        await self._writer.submit(
+        return self._writer.submit(
             lambda link: self.noted(
                 link, kind, key=key, tenant=tenant, principal=principal, detail=detail
             )

@@ -5,14 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Delete, delete, func, select
+from sqlalchemy import Connection, Delete, and_, delete, exists, func, or_, select
 
 from callgate.stages.journal import State
-from callgate.store.tables import audit, blobs, journal, owners, records, run_events
+from callgate.store.tables import (
+    approvals,
+    audit,
+    blobs,
+    grant_uses,
+    grants,
+    journal,
+    owners,
+    records,
+    run_events,
+)
 
 __all__ = ["Keep", "prune"]
 
 _DAY = 86_400.0
+
+_ENDED = tuple(state.value for state in (State.DONE, State.FAILED_AFTER_EFFECT, State.NOT_HAPPENED))
+_GIVEN = select(grants.c.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +39,9 @@ class Keep:
         journal: Effects that are known or known not to have happened; what is open, waiting or in
             doubt always stays. Without its entry a key protects nothing any more.
         audit: The chains, from their beginnings.
+        approvals: Questions that are over: used, refused, changed or expired. Those whose call is
+            still open, waiting or in doubt always stay.
+        grants: Grants that have ended, or whose last use was made, and what they covered.
     """
 
     records: float | None = None
@@ -33,6 +49,8 @@ class Keep:
     runs: float | None = None
     journal: float | None = None
     audit: float | None = None
+    approvals: float | None = None
+    grants: float | None = None
 
 
 def prune(connection: Connection, keep: Keep, now: float) -> Mapping[str, int]:
@@ -63,13 +81,30 @@ def prune(connection: Connection, keep: Keep, now: float) -> Mapping[str, int]:
         )
         work["runs"] = delete(run_events).where(run_events.c.run.in_(old))
     if keep.journal is not None:
-        ended = (State.DONE, State.FAILED_AFTER_EFFECT, State.NOT_HAPPENED)
         work["journal"] = delete(journal).where(
-            journal.c.changed < before(keep.journal),
-            journal.c.state.in_([state.value for state in ended]),
+            journal.c.changed < before(keep.journal), journal.c.state.in_(_ENDED)
         )
     if keep.audit is not None:
         work["audit"] = delete(audit).where(audit.c.at < before(keep.audit))
+    if keep.approvals is not None:
+        work["approvals"] = _approvals(before(keep.approvals))
+    if keep.grants is not None:
+        work["grants"] = _grants(before(keep.grants))
+        work["grant_uses"] = delete(grant_uses).where(grant_uses.c.grant_id.not_in(_GIVEN))
     deleted = {name: connection.execute(step).rowcount for name, step in work.items()}
     connection.execute(delete(owners).where(owners.c.expires < before(1)))
     return deleted
+
+
+def _approvals(before: float) -> Delete:
+    """Delete what was used or has expired by then; what was refused is over when it expires."""
+    over = func.coalesce(approvals.c.used_at, approvals.c.expires_at) < before
+    open_still = exists().where(journal.c.key == approvals.c.key, journal.c.state.not_in(_ENDED))
+    return delete(approvals).where(over, ~open_still)
+
+
+def _grants(before: float) -> Delete:
+    """Delete what has ended by then; a grant that was taken back is over when it would end."""
+    recent = exists().where(grant_uses.c.grant_id == grants.c.id, grant_uses.c.at >= before)
+    used_up = and_(grants.c.used >= grants.c.uses, grants.c.given_at < before, ~recent)
+    return delete(grants).where(or_(grants.c.expires_at < before, used_up))

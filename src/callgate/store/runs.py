@@ -7,16 +7,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from callgate.errors import RunError
 from callgate.store.database import Database
 from callgate.store.tables import run_events
 
-__all__ = ["SqlRuns"]
+__all__ = ["KeptRun", "SqlRuns"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRun:
+    """A run that is kept.
+
+    Attributes:
+        run: Its id.
+        events: How many events it has.
+        at: When the last one was kept, in seconds since 1970.
+        last: The last one, as its line.
+    """
+
+    run: str
+    events: int
+    at: float
+    last: str
 
 
 class SqlRuns:
@@ -105,3 +123,32 @@ class SqlRuns:
         return await self._database.run(
             lambda connection: list(connection.execute(found).scalars()), reading=True
         )
+
+    async def list(self, *, limit: int = 100) -> Sequence[KeptRun]:
+        """Return the runs, the one that was at work last first.
+
+        Args:
+            limit: How many at most; 100 by default.
+
+        Raises:
+            StoreError: They could not be read.
+        """
+        ends = (
+            select(run_events.c.run, func.max(run_events.c.sequence).label("end"))
+            .group_by(run_events.c.run)
+            .subquery()
+        )
+        found = (
+            select(run_events)
+            .join(ends, (run_events.c.run == ends.c.run) & (run_events.c.sequence == ends.c.end))
+            .order_by(run_events.c.at.desc(), run_events.c.run)
+            .limit(limit)
+        )
+
+        def work(connection: Connection) -> Sequence[KeptRun]:
+            return [
+                KeptRun(run=row.run, events=row.sequence + 1, at=row.at, last=row.line)
+                for row in connection.execute(found)
+            ]
+
+        return await self._database.run(work, reading=True)

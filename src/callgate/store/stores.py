@@ -14,12 +14,14 @@ from callgate.store.blobs import SqlBlobs
 from callgate.store.cells import Cells
 from callgate.store.circuits import SharedCircuits
 from callgate.store.database import Database, Sync
+from callgate.store.denials import Denials
 from callgate.store.generations import SharedGenerations
 from callgate.store.journal import SqlJournal
 from callgate.store.rates import SharedRates
 from callgate.store.records import Records
 from callgate.store.retention import Keep, prune
 from callgate.store.runs import SqlRuns
+from callgate.store.seats import SharedSeats
 from callgate.store.spend import SharedSpend
 from callgate.store.switches import SharedSwitches
 from callgate.types import ToolResult
@@ -63,7 +65,7 @@ class Store:
 
     @cached_property
     def cells(self) -> Cells:
-        """Rates, accounts, circuits and generations."""
+        """Rates, slots, accounts, circuits and generations."""
         return Cells(self.quick)
 
     @cached_property
@@ -90,6 +92,11 @@ class Store:
         return Records(self.database)
 
     @cached_property
+    def denials(self) -> Denials:
+        """The listener that adds what was denied to the audit."""
+        return Denials(self.journal)
+
+    @cached_property
     def runs(self) -> SqlRuns:
         """The logs of runs."""
         return SqlRuns(self.database)
@@ -98,13 +105,18 @@ class Store:
         """Delete what is older than it is to be kept; return how many rows of each kind.
 
         Args:
-            days: How long each kind is kept, by the names of `retention.Keep`.
+            days: How long each kind is kept, by the names of `retention.Keep`; and `controls` for
+                rates, slots, accounts, circuits and generations that nobody has changed since.
 
         Raises:
             StoreError: The database does not do what it must.
         """
-        keep = Keep(**days)
-        return await self.database.run(lambda connection: prune(connection, keep, time.time()))
+        rows = {kind: count for kind, count in days.items() if kind != "controls"}
+        keep, states = Keep(**rows), days.get("controls")
+        deleted = await self.database.run(lambda connection: prune(connection, keep, time.time()))
+        if states is None:
+            return deleted
+        return {**deleted, "controls": await self.cells.prune(states * 86_400.0)}
 
     async def resolve(
         self, key: str, state: State, result: ToolResult | None, *, note: str
@@ -155,10 +167,12 @@ class Store:
             journal=self.journal,
             blobs=SqlBlobs(self.database),
             rates=SharedRates(self.cells, ahead=ahead),
+            seats=SharedSeats(self.cells),
             spend=SharedSpend(self.cells),
             circuits=self.circuits,
             generations=SharedGenerations(self.cells, staleness=staleness),
             switches=self.switches(staleness=staleness),
+            runs=self.runs,
         )
 
     def close(self) -> None:

@@ -210,7 +210,7 @@ controls = Table(
     Column("changed", Double, nullable=False),
     Index(None, "changed"),
 )
-"""Rates, accounts, circuits and generations that processes share. Written by `store.cells`."""
+"""What limits have counted, for all processes that share the store. Written by `store.cells`."""
 
 switches = Table(
     "switches",

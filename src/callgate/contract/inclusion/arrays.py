@@ -12,11 +12,14 @@ from callgate.contract.inclusion.facts import Fact, Goal, Literal
 
 __all__ = ["find_array"]
 
-_LONGEST = 2_000
+_LONGEST = 20_000
 """Items an array may need; beyond, nothing is decided."""
 
 _MOST_COUNTED = 40
-"""The same where items are counted by `contains` or must differ."""
+"""The same where items are counted by `contains`."""
+
+_MOST_UNIQUE = 200
+"""The same where items must differ."""
 
 _MOST_TRIES = 400
 
@@ -133,7 +136,7 @@ class _Arrays:
     def _fill(self, plan: _Plan) -> Answer:
         if self._counted:
             return self._fill_counted(plan)
-        if plan.length > _LONGEST or (self._unique and plan.length > 4 * _MOST_COUNTED):
+        if plan.length > _LONGEST or (self._unique and plan.length > _MOST_UNIQUE):
             return Unknown(frozenset({"minItems"}))
         return self._fill_with(plan, [self._goal(index, plan) for index in range(plan.length)])
 

@@ -19,7 +19,7 @@ Ranges: TypeAlias = tuple[tuple[int, int], ...]
 """Code points: sorted, disjoint, both ends included."""
 
 _LAST = 0x10FFFF
-_MOST_STATES = 2_000
+_MOST_STATES = 10_000
 _MOST_SETS = 150
 """Different sets of characters; every one multiplies the work for the alphabet."""
 

@@ -10,6 +10,12 @@ from callgate.schema.values import is_array, is_object
 
 __all__ = ["shrunk", "weight"]
 
+_LARGE = 500
+"""The weight at which asking costs twice as much."""
+
+_WEIGHED = 1_000
+"""Characters of a text that are looked at one by one."""
+
 
 def shrunk(value: Any, keeps: Callable[[Any], bool], tries: int = 1_500) -> Any:
     """Return the smallest value near `value` that still does what it has to.
@@ -17,13 +23,15 @@ def shrunk(value: Any, keeps: Callable[[Any], bool], tries: int = 1_500) -> Any:
     Args:
         value: A JSON value; it is not changed.
         keeps: Whether a value still does it; true of `value`.
-        tries: How often `keeps` is asked at most.
+        tries: How often `keeps` is asked at most; less often of a large value.
     """
     better: Any = value
     while better is not None:
         value, better = better, None
+        # What is large takes longer to ask about, and has more that could be left out.
+        price = 1 + sum(weight(value)) // _LARGE
         for other in _smaller(value):
-            tries -= 1
+            tries -= price
             if tries < 0:
                 return value
             if keeps(other):
@@ -48,7 +56,7 @@ def weight(value: Any) -> tuple[int, int]:
 
 def _cost(value: Any) -> int:
     if isinstance(value, str):
-        return 1 + 2 * len(value) + sum(not sign.isalnum() for sign in value)
+        return 1 + 2 * len(value) + sum(not sign.isalnum() for sign in value[:_WEIGHED])
     if isinstance(value, bool) or value is None:
         return 1
     return 1 + len(repr(value)) + (value < 0)

@@ -36,8 +36,14 @@ _FRAMES = 11
 _FUEL = 400_000
 """Moves of automata for all goals together; about a fifth of a second."""
 
-_LARGEST = 20_000
+_LARGEST = 50_000
 """Values within a value, from which on it is no witness that anybody could use."""
+
+_MANY = 100
+"""Members of one value from which on it is large because so many are asked for."""
+
+_CHARACTERS = 50
+"""Characters of a text that count as one value."""
 
 _FINITE = {Kind.NULL: (None,), Kind.BOOLEAN: (False, True)}
 
@@ -160,9 +166,8 @@ class Solver:
             if isinstance(one, fact.Member):
                 out += [value for value in one.values if fact.kind_of(value) is branch.kind]
         answer = self._make(branch, out)
-        if isinstance(answer, Found) and _too_large(answer.value):
-            # Definitions that use each other twice make values that double at every level.
-            return Unknown(frozenset({"$ref"}))
+        if isinstance(answer, Found) and (keyword := _too_large(answer.value)):
+            return Unknown(frozenset({keyword}))
         if isinstance(answer, Found) and (doubts := answer.doubts | branch.doubts):
             return Found(answer.value) if _satisfies(answer.value, goal) else Unknown(doubts)
         return answer
@@ -194,18 +199,28 @@ def _satisfies(value: Any, goal: Goal) -> bool:
     return all(literal.node.holds(value) is literal.holds for literal in goal)
 
 
-def _too_large(value: Any) -> bool:
+def _too_large(value: Any) -> str | None:
+    """Return the keyword that made a value too large for a witness; None if it is not."""
     waiting, left = [value], _LARGEST
+    sizes = {"$ref": _MANY, "minItems": 0, "minLength": 0, "minProperties": 0}
     while waiting:
         inner = waiting.pop()
+        size, keyword = 0, "minItems"
         if is_array(inner):
             waiting += inner
+            size = len(inner)
         elif is_object(inner):
             waiting += inner.values()
+            size, keyword = len(inner), "minProperties"
+        elif isinstance(inner, str):
+            size, keyword = len(inner) // _CHARACTERS, "minLength"
+            left -= size
+        sizes[keyword] = max(sizes[keyword], size)
         left -= 1
         if left < len(waiting):
-            return True
-    return False
+            # Definitions that use each other twice double at every level, and no part is large.
+            return max(sizes, key=lambda name: sizes[name])
+    return None
 
 
 def _listed(node: Node) -> Sequence[Any] | None:

@@ -12,7 +12,12 @@ from callgate.contract.inclusion.regex import Automaton, UnsupportedPatternError
 __all__ = ["Fuel", "find_string"]
 
 _PATTERN = frozenset({"pattern"})
-_LONGEST = 4_096
+_LONGEST = 1_000_000
+"""Characters of a witness; beyond, nobody could use it."""
+
+_LONGEST_MATCHED = 4_096
+"""The same where patterns have to be walked, character by character."""
+
 _MOST_EXCLUDED = 64
 _PLEASANT = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-_. :/@+"
 
@@ -48,7 +53,7 @@ def find_string(
     """
     if most is not None and (most < least or most < 0):
         return EMPTY
-    if least > _LONGEST:
+    if least > (_LONGEST_MATCHED if patterns else _LONGEST):
         return Unknown(frozenset({"minLength"}))
     if not patterns:
         return _plain(least, most, excluded)

@@ -86,7 +86,7 @@ def case_of(data: Mapping[str, Any]) -> Case:
         id=_need(data, "id", str, "a text"),
         messages=_messages(data),
         tools=tuple(map(_tool, _list(data, "tools"))),
-        expect=_expectation(_need(data, "expect", dict, "what is expected")),
+        expect=_expectation(_need(data, "expect", dict, "an object such as {abstain: true}")),
         replies=data.get("replies") or {},
         user=tuple(map(str, _list(data, "user"))),
         environment=data.get("environment") or "",
