@@ -147,6 +147,10 @@ eval-local: $(VENV)/.dev-stamp  ## accuracy of the local model over BFCL items (
 eval-killed: $(VENV)/.dev-stamp  ## 100 BFCL items with the local model, killed twice and resumed (long)
 	@$(PY) -m tests.suites.killed
 
+.PHONY: eval-throughput
+eval-throughput: $(VENV)/.dev-stamp  ## 100,000 recorded outputs of BFCL scored in one run, as JSON
+	@$(PY) -m tests.evals.throughput
+
 .PHONY: docs
 docs: $(VENV)/.dev-stamp  ## the documentation site, in site/
 	$(VENV)/bin/zensical build --clean --strict

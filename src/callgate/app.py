@@ -22,7 +22,7 @@ from callgate.backends import Backends
 from callgate.contract.lint import Choice, Report
 from callgate.contract.listing import Listed, Listing
 from callgate.errors import MissingDependencyError, SettingsError
-from callgate.evals.suite.cases import Case
+from callgate.evals.cases import Case
 from callgate.evals.suite.environment import Environment, Environments, of_replies
 from callgate.gate import Gate
 from callgate.pipeline import Listener

@@ -105,7 +105,10 @@ def call(name: str = "f", **arguments: Any) -> Call:
 
 
 def expected(name: str = "f", **accepted: Any) -> ExpectedCall:
-    return ExpectedCall(name=name, arguments=accepted, optional=frozenset({"o"}))
+    arguments: dict[str, Any] = {key: {"$in": values} for key, values in accepted.items()}
+    if "o" in arguments:
+        arguments["o"]["$in"].append({"$absent": True})
+    return ExpectedCall(name=name, arguments=arguments)
 
 
 @pytest.mark.parametrize(
@@ -197,14 +200,14 @@ def test_selection_counts_what_was_taken_for_what() -> None:
 
 def test_calls_are_matched_without_order_beside_the_greedy_rule() -> None:
     """The first expectation also takes what only the second can use."""
-    right = [expected(a=[1, 2]), expected(a=[1])]
+    right = [(expected(a=[1, 2]),), (expected(a=[1]),)]
     found = match(right, [call(a=1), call(a=2)])
     assert (found.optimal, found.greedy, found.partial) == (True, False, 1.0)
     assert found.pairs == ((0, 1), (1, 0))
 
 
 def test_missing_and_needless_calls_cost_the_same() -> None:
-    right = [expected(a=[1]), expected("g")]
+    right = [(expected(a=[1]),), (expected("g"),)]
     missing, needless = match(right, [call(a=1)]), match(right[:1], [call(a=1), call("g")])
     assert missing.partial == needless.partial == 0.5
     assert not missing.optimal
@@ -219,9 +222,9 @@ def test_missing_and_needless_calls_cost_the_same() -> None:
 
 def test_a_call_comes_after_those_it_depends_on() -> None:
     right = [
-        expected("find"),
-        ExpectedCall(name="book", arguments={}, after=frozenset({0})),
-        ExpectedCall(name="pay", arguments={}, after=frozenset({1, 7})),
+        (expected("find"),),
+        (ExpectedCall(name="book", after=frozenset({0})),),
+        (ExpectedCall(name="pay", after=frozenset({1, 7})),),
     ]
     assert match(right, [call("find"), call("book"), call("pay")]).ordered
     assert not match(right, [call("book"), call("find"), call("pay")]).ordered
@@ -234,7 +237,10 @@ def scored(expectation: Expectation, **attempt: Any) -> Score:
     return score_attempt(expectation, Attempt(**attempt))
 
 
-RIGHT = Expectation(calls=(ExpectedCall.exactly(call(a=1)),))
+RIGHT = Expectation(calls=((ExpectedCall.exactly(call(a=1)),),))
+TEXTS = {"$all": [{"$contains": "1234"}, {"$contains": "Paris"}]}
+EITHER = Expectation(calls=((expected("g"), expected(a=[1])),))
+BOTH = Expectation(calls=((expected("g"),), (expected("f"),)), ordered=True)
 
 
 @pytest.mark.parametrize(
@@ -244,16 +250,21 @@ RIGHT = Expectation(calls=(ExpectedCall.exactly(call(a=1)),))
         (RIGHT, {"calls": (call(a=2),)}, False, 0.5),
         (RIGHT, {"calls": (call(a=1),), "finished": False}, False, 0.0),
         (RIGHT, {}, False, 0.0),
+        (RIGHT, {"calls": (Call(name="f", text="{"),)}, False, 0.0),
+        (EITHER, {"calls": (call(a=1),)}, True, 1.0),
+        (BOTH, {"calls": (call("g"), call("f"))}, True, 1.0),
+        (BOTH, {"calls": (call("f"), call("g"))}, False, 1.0),
+        (Expectation(calls=()), {"calls": (call(),)}, False, 0.0),
         (Expectation(abstain=True), {}, True, 1.0),
         (Expectation(abstain=True), {"unparsable": True}, False, 0.0),
         (Expectation(abstain=True), {"calls": (call(),)}, False, 0.0),
-        (Expectation(state={"x": 1}), {"state": {"x": 1.0, "y": 2}}, True, 1.0),
-        (Expectation(state={"x": 1}), {}, False, 0.0),
-        (Expectation(answer=("1234", "Paris")), {"answer": "It is 1,234 in PARIS"}, True, 1.0),
-        (Expectation(answer=("1234", "Paris")), {"answer": "1234"}, False, 0.5),
-        (Expectation(forbidden=frozenset({"f"}), answer=("x",)), {"answer": "x"}, True, 1.0),
+        (Expectation(state={"$has": {"x": 1}}), {"state": {"x": 1.0, "y": 2}}, True, 1.0),
+        (Expectation(state={"$has": {"x": 1}}), {}, False, 0.0),
+        (Expectation(answer=TEXTS), {"answer": "It is 1,234 in PARIS"}, True, 1.0),
+        (Expectation(answer=TEXTS), {"answer": "1234"}, False, 0.5),
+        (Expectation(forbidden=frozenset({"f"}), answer="x"), {"answer": "x"}, True, 1.0),
         (
-            Expectation(forbidden=frozenset({"f"}), answer=("x",)),
+            Expectation(forbidden=frozenset({"f"}), answer="x"),
             {"answer": "x", "calls": (call(),)},
             False,
             0.0,
@@ -292,15 +303,15 @@ class Strict:
     """A grader that wants an answer of one word."""
 
     async def __call__(self, case: Case, attempt: Attempt) -> bool | None:
-        if attempt.answer is None:
+        if not attempt.answer:
             return None
         return len(attempt.answer.split()) == 1
 
 
 async def test_a_grader_is_worth_its_agreement_with_labels() -> None:
-    case = Case(id="a", messages=(), tools=(), expectation=Expectation())
+    case = Case(id="a", messages=(), expect=Expectation())
     grader: Grader = Strict()
-    answers = ["yes", "yes", "no", "not at all", "not sure", None, "maybe so", "yes"]
+    answers = ["yes", "yes", "no", "not at all", "not sure", "", "maybe so", "yes"]
     labels = [True, True, True, True, False, False, False, False]
     grades = [await grader(case, Attempt(answer=answer)) for answer in answers]
     found = agreement(grades, labels)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from callgate.evals.suite.cases import Case
+from callgate.evals.cases import Case
 from callgate.evals.suite.reading import case_of
 from callgate.evals.suite.results import ItemResult
 

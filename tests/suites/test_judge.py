@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 
-from callgate.evals.suite.judge import Made, Seen, judge
+from callgate.evals.cases import Attempt, Call
+from callgate.evals.suite.judge import judge
 from tests.suites.made import case
 
 
-def made(name: str, **arguments: Any) -> Made:
-    return Made(name=name, arguments=arguments)
+def made(name: str, **arguments: Any) -> Call:
+    return Call(name=name, arguments=arguments)
 
 
-def verdict(expect: dict[str, Any], *calls: Made, answer: str = "", **state: Any) -> str:
-    return judge(case(expect=expect), Seen(calls=calls, answer=answer, **state)).failure
+def verdict(expect: dict[str, Any], *calls: Call, answer: str = "", **state: Any) -> str:
+    return judge(case(expect=expect), Attempt(calls=calls, answer=answer, **state)).failure
 
 
 ADD = {"name": "add", "arguments": {"a": 2, "b": 3}}
@@ -30,10 +31,10 @@ ANY_ADD = {"name": "add", "arguments": {"a": {"$any": True}, "b": 3}}
         ([made("add", a=2, b=3, c=1)], "wrong_arguments"),
         ([made("add", a=2)], "wrong_arguments"),
         ([made("add", a=2, b=3), made("add", a=2, b=3)], "unexpected_call"),
-        ([Made(name="add", arguments=None, text="{")], "unparsable"),
+        ([Call(name="add", text="{")], "unparsable"),
     ],
 )
-def test_calls_are_held_to_what_is_expected(calls: list[Made], failure: str):
+def test_calls_are_held_to_what_is_expected(calls: list[Call], failure: str):
     assert verdict({"calls": [ADD]}, *calls) == failure
 
 
@@ -61,6 +62,13 @@ def test_order_counts_where_it_is_asked_for():
     assert verdict({"calls": both, "ordered": True}, *calls) == "wrong_order"
 
 
+def test_a_call_comes_after_those_it_depends_on():
+    later = [ADD, {"name": "multiply", "arguments": {"a": 5, "b": 5}, "after": [0]}]
+    calls = made("add", a=2, b=3), made("multiply", a=5, b=5)
+    assert verdict({"calls": later}, *calls) == ""
+    assert verdict({"calls": later}, *reversed(calls)) == "wrong_order"
+
+
 def test_what_may_not_be_called_is_told_first():
     assert verdict({"forbidden": ["multiply"]}, made("multiply", a=1)) == "forbidden"
     assert verdict({"abstain": True}, made("add", a=1)) == "called"
@@ -76,7 +84,7 @@ def test_the_answer_and_the_state_are_matched():
 
 
 def test_the_difference_names_the_argument_and_arguments_are_counted_one_by_one():
-    seen = Seen(calls=[made("add", a=2, b=4)])
+    seen = Attempt(calls=[made("add", a=2, b=4)])
     told = judge(case(), seen)
     assert told.difference == "add: b is 4, expected 3"
     assert (told.arguments, told.argument_count) == (1, 2)
@@ -85,8 +93,8 @@ def test_the_difference_names_the_argument_and_arguments_are_counted_one_by_one(
 
 def test_a_missing_and_a_needless_call_are_in_the_selection():
     both = {"calls": [ADD, {"name": "multiply", "arguments": {}}]}
-    told = judge(case(expect=both), Seen(calls=[made("add", a=2, b=3)]))
+    told = judge(case(expect=both), Attempt(calls=[made("add", a=2, b=3)]))
     assert told.failure == "missing_call"
     assert told.selected == [["add", "add"], ["multiply", ""]]
-    told = judge(case(), Seen(calls=[made("add", a=2, b=3), made("multiply", a=1)]))
+    told = judge(case(), Attempt(calls=[made("add", a=2, b=3), made("multiply", a=1)]))
     assert told.selected == [["add", "add"], ["", "multiply"]]

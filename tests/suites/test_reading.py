@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from callgate.errors import EvaluationDataError
-from callgate.evals.suite.cases import Expectation, WantedCall
+from callgate.evals.cases import Expectation, ExpectedCall
 from callgate.evals.suite.reading import read_suite
 from callgate.messages import Role
 
@@ -36,6 +36,12 @@ cases:
 """
 
 
+APART = (
+    '{"id": "a", "ask": "Hi", "expect": {"calls": [{"name": "z"}, '
+    '{"any_of": [{"name": "x"}, {"name": "y", "after": [0]}]}]}}'
+)
+
+
 def written(folder: Path, text: str, name: str = "suite.yaml") -> Path:
     path = folder / name
     path.write_text(text)
@@ -51,7 +57,7 @@ def test_yaml_has_defaults_for_every_case(tmp_path: Path):
         told.tools,
     )
     assert plain.expect == Expectation(
-        calls=((WantedCall(name="add", arguments={"a": 2, "b": 3}),),)
+        calls=((ExpectedCall(name="add", arguments={"a": 2, "b": 3}),),)
     )
     assert (told.tags, told.user, told.replies) == (("long",), ("And now 4 and 5.",), {"add": 5})
     assert told.loop
@@ -62,7 +68,7 @@ def test_yaml_has_defaults_for_every_case(tmp_path: Path):
         Role.USER,
     ]
     assert told.expect == Expectation(
-        calls=((WantedCall(name="add", open=True), WantedCall(name="sum")),),
+        calls=((ExpectedCall(name="add", open=True), ExpectedCall(name="sum")),),
         ordered=True,
         forbidden=frozenset({"drop"}),
         answer={"$contains": "5"},
@@ -90,6 +96,15 @@ def test_json_lines_hold_a_case_each(tmp_path: Path):
             '{"id": "a", "ask": "Hi", "expect": {"calls": [{"name": "x", "arguments": 3}]}}',
             "object",
         ),
+        (
+            '{"id": "a", "ask": "Hi", "expect": {"calls": [{"name": "x", "after": [0]}]}}',
+            "after of call 0 names 0",
+        ),
+        (
+            APART,
+            "alternatives of call 1 have different",
+        ),
+        ('{"id": "a", "ask": "Hi", "expect": {"calls": [{"any_of": []}]}}', "any_of lists one"),
         ('{"id": "a", "ask": "Hi", "expect": {"answer": {"$like": 1}}}', "no matcher '$like'"),
         ('{"id": "a", "ask": "Hi", "tools": [{}], "expect": {"abstain": true}}', "A tool is"),
         (

@@ -15,8 +15,8 @@ import pytest
 from callgate import tool
 from callgate.agents import Budget
 from callgate.errors import EvaluationDataError, ModelUnavailableError
+from callgate.evals.cases import Case
 from callgate.evals.suite.answers import Answers
-from callgate.evals.suite.cases import Case
 from callgate.evals.suite.environment import Environment
 from callgate.evals.suite.results import ItemResult, ResultsFile, read_results
 from callgate.evals.suite.runner import Conduct, Spent, run_suite

@@ -65,7 +65,7 @@ class Report:
 
     def add(self, gold: Gold, calls: Sequence[Call] | None) -> None:
         """Count one item; without calls that can be read it is failed."""
-        expected = [ExpectedCall.exactly(call) for call in gold.calls]
+        expected = [(ExpectedCall.exactly(call),) for call in gold.calls]
         made = calls or ()
         matches = {strength: match(expected, made, strength) for strength in _STRENGTHS}
         for strength, found in matches.items():
@@ -75,7 +75,7 @@ class Report:
         self.partial += normalised.partial if calls is not None else 0.0
         self.selection.add([call.name for call in gold.calls], [call.name for call in made])
         for row, column in normalised.pairs:
-            self.fields.add(expected[row], made[column])
+            self.fields.add(expected[row][0], made[column])
         self._count_parameters(gold.calls, made)
 
     def _count_parameters(self, gold: Sequence[Call], made: Sequence[Call]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from callgate.evals.cases import Attempt, Expectation
-from callgate.evals.scorers.parameters import Strength, same
+from callgate.evals.matchers import matches, matching_share
+from callgate.evals.scorers.parameters import Strength
 from callgate.evals.scorers.sequence import Match, match
 from callgate.evals.tally import Outcome
 
@@ -24,7 +25,7 @@ class Score:
         partial: Between 0 and 1, the mean of the sides that are spoken of.
         match: How the calls meet the expected ones.
         state: Whether the state that was left is the right one.
-        answer: The share of texts that the answer holds.
+        answer: The share of what the answer has to hold, by the members of `$all`.
         violations: Calls of forbidden tools.
         denied: Calls that policy refused.
         approvals: Calls that waited for a person.
@@ -72,14 +73,15 @@ def score_attempt(
         strength: How alike arguments have to be.
     """
     outcome = _outcome(attempt)
-    calls = expectation.calls
-    found = match(calls, attempt.calls, strength) if calls or expectation.abstain else None
+    calls = expectation.calls or ()
+    spoken = expectation.calls is not None or expectation.abstain
+    found = match(calls, attempt.calls, strength) if spoken else None
     state = _state(expectation, attempt)
     answer = _answer(expectation, attempt)
     violations = sum(call.name in expectation.forbidden for call in attempt.calls)
     sides = _sides(expectation, outcome, found, state, answer)
     whole = all(side == 1.0 for side in sides) and (
-        found is None or (found.optimal and found.ordered)
+        found is None or (found.optimal and found.ordered and _in_turn(expectation, found))
     )
     return Score(
         outcome=outcome,
@@ -103,9 +105,9 @@ def score_attempt(
 
 
 def _outcome(attempt: Attempt) -> Outcome:
-    if attempt.calls:
-        return Outcome.CALLED
-    return Outcome.UNPARSABLE if attempt.unparsable else Outcome.ABSTAINED
+    if attempt.unparsable or any(call.text for call in attempt.calls):
+        return Outcome.UNPARSABLE
+    return Outcome.CALLED if attempt.calls else Outcome.ABSTAINED
 
 
 def _sides(
@@ -116,31 +118,25 @@ def _sides(
     answer: float | None,
 ) -> list[float]:
     sides: list[float] = []
-    if expectation.calls and found is not None:
-        sides.append(found.partial)
-    elif expectation.abstain:
+    if expectation.abstain:
         sides.append(float(outcome is Outcome.ABSTAINED))
+    elif found is not None:
+        sides.append(found.partial)
     if state is not None:
         sides.append(float(state))
     return sides if answer is None else [*sides, answer]
 
 
+def _in_turn(expectation: Expectation, found: Match) -> bool:
+    columns = [column for _, column in found.pairs]
+    return not expectation.ordered or columns == sorted(columns)
+
+
 def _state(expectation: Expectation, attempt: Attempt) -> bool | None:
-    if expectation.state is None:
-        return None
-    left = attempt.state or {}
-    return all(
-        name in left and same(value, left[name], Strength.TYPED)
-        for name, value in expectation.state.items()
-    )
+    return None if expectation.state is None else matches(expectation.state, attempt.state)
 
 
 def _answer(expectation: Expectation, attempt: Attempt) -> float | None:
-    if not expectation.answer:
-        return None
-    said = _plain(attempt.answer or "")
-    return sum(_plain(text) in said for text in expectation.answer) / len(expectation.answer)
-
-
-def _plain(text: str) -> str:
-    return text.casefold().replace(",", "")
+    return (
+        None if expectation.answer is None else matching_share(expectation.answer, attempt.answer)
+    )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from callgate.evals.cases import Call, ExpectedCall
+from callgate.evals.matchers import ABSENT, matches
 from callgate.evals.tally import Share
 from callgate.schema.values import is_array, is_object
 
@@ -89,12 +90,13 @@ def _near(expected: Any, got: Any, tolerance: float) -> bool:
 
 
 def fits(expected: ExpectedCall, call: Call, strength: Strength) -> float:
-    """Return the share of an expected call that a call meets: 1 is all of it, 0 another tool.
+    """Return the share of an expected call that a call meets, from 0 to 1.
 
-    Each parameter counts the same, one that is not expected counts as a miss, and so does the
-    name: a call of the right tool without a right argument is worth more than another tool.
+    It is 0 for another tool, and for arguments that cannot be read. Each parameter counts the same,
+    one that is not expected counts as a miss, and so does the name: a call of the right tool
+    without a right argument is worth more than another tool.
     """
-    if expected.name != call.name:
+    if expected.name != call.name or call.text:
         return 0.0
     judged = _judged(expected, call, strength)
     return (1 + sum(judged.values())) / (1 + len(judged))
@@ -102,16 +104,18 @@ def fits(expected: ExpectedCall, call: Call, strength: Strength) -> float:
 
 def _judged(expected: ExpectedCall, call: Call, strength: Strength) -> dict[str, bool]:
     """Return whether each parameter is right; optional ones that were left out do not count."""
+
+    def alike(wanted: Any, got: Any) -> bool:
+        return same(wanted, got, strength, tolerance=expected.tolerance)
+
+    given = call.arguments
     judged = {
-        key: _is_accepted(expected, key, call.arguments[key], strength) for key in call.arguments
+        key: matches(wanted, given.get(key, ABSENT), alike)
+        for key, wanted in expected.arguments.items()
+        if key in given or not matches(wanted, ABSENT)
     }
-    missing = expected.arguments.keys() - call.arguments.keys() - expected.optional
-    return judged | dict.fromkeys(missing, False)
-
-
-def _is_accepted(expected: ExpectedCall, key: str, got: Any, strength: Strength) -> bool:
-    accepted: Sequence[Any] = expected.arguments.get(key, ())
-    return any(same(one, got, strength, tolerance=expected.tolerance) for one in accepted)
+    further = () if expected.open else given.keys() - expected.arguments.keys()
+    return judged | dict.fromkeys(further, False)
 
 
 @dataclass(slots=True)
@@ -120,7 +124,7 @@ class Fields:
 
     Attributes:
         by_field: Shares by `tool.parameter`, by strength.
-        by_type: Shares by JSON type of the first accepted value, by strength.
+        by_type: Shares by JSON type of the first accepted value (`none` without one), by strength.
     """
 
     by_field: defaultdict[str, dict[Strength, Share]] = field(
@@ -134,7 +138,7 @@ class Fields:
         """Count the arguments of a call that an expected one was matched with."""
         for strength in Strength:
             for key, right in _judged(expected, call, strength).items():
-                kind = _kind(expected.arguments[key][0]) if key in expected.arguments else "none"
+                kind = _kind(expected.arguments[key]) if key in expected.arguments else "none"
                 self.by_field[f"{expected.name}.{key}"][strength].add(right)
                 self.by_type[kind][strength].add(right)
 
@@ -164,5 +168,20 @@ _KINDS: tuple[tuple[Callable[[Any], bool], str], ...] = (
 )
 
 
-def _kind(value: Any) -> str:
+def _kind(wanted: Any) -> str:
+    """Return the type of the value that a matcher names first; an object that is none is one."""
+    value = wanted
+    while is_object(value) and len(value) == 1:
+        ((name, given),) = value.items()
+        if name == "$equal":
+            value = given
+            break
+        if name in ("$in", "$near") and given:
+            value = given[0]
+        elif name in ("$text", "$match"):
+            value = str(given)
+        elif name.startswith("$"):
+            return "none"
+        else:
+            break
     return next((name for is_kind, name in _KINDS if is_kind(value)), "null")

@@ -10,7 +10,7 @@ from callgate.evals.cases import Call, ExpectedCall
 from callgate.evals.scorers.matching import assign, assign_greedily
 from callgate.evals.scorers.parameters import Strength, fits
 
-__all__ = ["Match", "match"]
+__all__ = ["Match", "in_order", "match"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +43,21 @@ class Match:
 
 
 def match(
-    expected: Sequence[ExpectedCall],
+    expected: Sequence[Sequence[ExpectedCall]],
     calls: Sequence[Call],
     strength: Strength = Strength.NORMALISED,
 ) -> Match:
     """Match calls with expected ones.
 
     Args:
-        expected: The right calls.
+        expected: The right calls, for each its alternatives.
         calls: What was called, in order.
         strength: How alike arguments have to be.
     """
-    weights = [[fits(one, call, strength) for call in calls] for one in expected]
+    weights = [
+        [max(fits(one, call, strength) for one in alternatives) for call in calls]
+        for alternatives in expected
+    ]
     pairs = assign(weights)
     counted = len(expected) == len(calls)
     whole = [row for row, column in pairs if weights[row][column] == 1.0]
@@ -67,16 +70,22 @@ def match(
         pairs=tuple(complete if optimal else pairs),
         optimal=optimal,
         greedy=counted and len(assign_greedily(weights)) == len(expected),
-        ordered=_ordered(expected, complete if optimal else pairs),
+        ordered=in_order(expected, complete if optimal else pairs),
         partial=total / most if most else 1.0,
     )
 
 
-def _ordered(expected: Sequence[ExpectedCall], pairs: Sequence[tuple[int, int]]) -> bool:
+def in_order(expected: Sequence[Sequence[ExpectedCall]], pairs: Sequence[tuple[int, int]]) -> bool:
+    """Tell whether every matched call came after those it depends on, by its first alternative.
+
+    Args:
+        expected: The right calls, for each its alternatives.
+        pairs: Place of an expected call and of the call it is matched with.
+    """
     places = dict(pairs)
     return all(
         places[before] < place
         for row, place in pairs
-        for before in expected[row].after
+        for before in expected[row][0].after
         if before in places
     )

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from callgate.evals.suite.cases import Case
+from callgate.evals.cases import Case
 from callgate.pipeline import Source
 from callgate.tool import FunctionTool
 from callgate.types import Status, Tool, ToolCall, ToolResult

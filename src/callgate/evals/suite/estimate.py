@@ -9,7 +9,7 @@ from decimal import Decimal
 import orjson
 
 from callgate.agents.budget import Price
-from callgate.evals.suite.cases import Case
+from callgate.evals.cases import Case
 from callgate.messages import Usage
 
 __all__ = ["Estimate", "estimate"]

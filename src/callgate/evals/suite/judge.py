@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import orjson
 
+from callgate.evals.cases import Attempt, Call, Case, Expectation, ExpectedCall
+from callgate.evals.matchers import ABSENT, matches
 from callgate.evals.scorers.matching import assign
-from callgate.evals.suite.cases import Case, Expectation, WantedCall
-from callgate.evals.suite.matching import ABSENT, matches
+from callgate.evals.scorers.sequence import in_order
 
-__all__ = ["Made", "Seen", "Verdict", "judge"]
+__all__ = ["Verdict", "judge"]
 
 _SHOWN = 400
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """A call that the model made.
-
-    Attributes:
-        name: The tool's name.
-        arguments: The arguments; None if they cannot be read.
-        text: What cannot be read.
-        status: How the call ended; empty if it was not executed.
-    """
-
-    name: str
-    arguments: dict[str, Any] | None
-    text: str = ""
-    status: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        said = {"text": self.text} if self.arguments is None else {"arguments": self.arguments}
-        return {"name": self.name, **said, "status": self.status}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """All that is judged of one item.
-
-    Attributes:
-        calls: The calls in the model's order.
-        answer: The text of the last answer.
-        state: The state of the environment afterwards; `ABSENT` without one.
-    """
-
-    calls: Sequence[Made]
-    answer: str = ""
-    state: Any = ABSENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +30,7 @@ class Verdict:
     argument_count: int
 
 
-def judge(case: Case, seen: Seen) -> Verdict:
+def judge(case: Case, attempt: Attempt) -> Verdict:
     """Judge an item.
 
     Calls are matched with the expected ones optimally, not greedily: if any assignment makes all
@@ -75,11 +39,11 @@ def judge(case: Case, seen: Seen) -> Verdict:
     expect = case.expect
     # Without a word about calls, none of them is a wrong one.
     judged = expect.calls is not None or expect.abstain
-    pairs = _pairs(expect, seen.calls) if judged else []
-    failure, difference = _failure(expect, seen, pairs)
+    pairs = _pairs(expect, attempt.calls) if judged else []
+    failure, difference = _failure(expect, attempt, pairs)
     right = count = 0
     for wanted, made in pairs:
-        if wanted and made and made.arguments is not None:
+        if wanted and made and not made.text:
             near = _nearest(wanted, made)
             if near.name == made.name:
                 right += sum(
@@ -98,30 +62,32 @@ def judge(case: Case, seen: Seen) -> Verdict:
     )
 
 
-_Pair = tuple[tuple[WantedCall, ...] | None, Made | None]
+_Pair = tuple[tuple[ExpectedCall, ...] | None, Call | None]
 
 
-def _failure(expect: Expectation, seen: Seen, pairs: Sequence[_Pair]) -> tuple[str, str]:
-    broken = next((made for made in seen.calls if made.arguments is None), None)
+def _failure(expect: Expectation, attempt: Attempt, pairs: Sequence[_Pair]) -> tuple[str, str]:
+    broken = next((made for made in attempt.calls if made.text), None)
     if broken is not None:
         return "unparsable", f"the arguments of {broken.name} cannot be read: {broken.text}"
-    if taken := [made.name for made in seen.calls if made.name in expect.forbidden]:
+    if taken := [made.name for made in attempt.calls if made.name in expect.forbidden]:
         return "forbidden", f"{taken[0]} was called"
-    if expect.abstain and seen.calls:
-        return "called", f"{seen.calls[0].name} was called, nothing should have been"
-    if expect.calls is not None and (wrong := _wrong_calls(expect, seen, pairs)):
+    if expect.abstain and attempt.calls:
+        return "called", f"{attempt.calls[0].name} was called, nothing should have been"
+    if expect.calls is not None and (wrong := _wrong_calls(expect, attempt, pairs)):
         return wrong
-    if expect.answer is not None and not matches(expect.answer, seen.answer):
-        return "wrong_answer", f"answered {seen.answer!r}, expected {_json(expect.answer)}"
-    if expect.state is not None and not matches(expect.state, seen.state):
-        state = None if seen.state is ABSENT else seen.state
+    if expect.answer is not None and not matches(expect.answer, attempt.answer):
+        return "wrong_answer", f"answered {attempt.answer!r}, expected {_json(expect.answer)}"
+    if expect.state is not None and not matches(expect.state, attempt.state):
+        state = None if attempt.state is ABSENT else attempt.state
         return "wrong_state", f"left {_json(state)}, expected {_json(expect.state)}"
     return "", ""
 
 
-def _wrong_calls(expect: Expectation, seen: Seen, pairs: Sequence[_Pair]) -> tuple[str, str] | None:
+def _wrong_calls(
+    expect: Expectation, attempt: Attempt, pairs: Sequence[_Pair]
+) -> tuple[str, str] | None:
     wanted = expect.calls or ()
-    if wanted and not seen.calls:
+    if wanted and not attempt.calls:
         return "abstained", f"nothing was called, expected {wanted[0][0].name}"
     for alternatives, made in pairs:
         if alternatives is None and made is not None:
@@ -134,15 +100,17 @@ def _wrong_calls(expect: Expectation, seen: Seen, pairs: Sequence[_Pair]) -> tup
                 return "wrong_tool", f"{made.name} was called, expected {near.name}"
             if not _fits(near, made):
                 return "wrong_arguments", _argument_difference(near, made)
-    if expect.ordered and not _in_order(wanted, seen.calls):
-        return "wrong_order", " then ".join(made.name for made in seen.calls)
+    places = list(_places(pairs, attempt.calls))
+    turned = expect.ordered and not _in_order(wanted, attempt.calls)
+    if turned or not in_order(wanted, places):
+        return "wrong_order", " then ".join(made.name for made in attempt.calls)
     return None
 
 
 # --- which call is which --------------------------------------------------------------------
 
 
-def _pairs(expect: Expectation, calls: Sequence[Made]) -> list[_Pair]:
+def _pairs(expect: Expectation, calls: Sequence[Call]) -> list[_Pair]:
     """Pair expected and made calls as well as can be.
 
     As many right pairs as there can be, then calls of the same tool, then whatever is left.
@@ -160,14 +128,14 @@ def _pairs(expect: Expectation, calls: Sequence[Made]) -> list[_Pair]:
     return [*pairs, *((None, made) for place, made in enumerate(calls) if place not in used)]
 
 
-def _weight(alternatives: tuple[WantedCall, ...], made: Made, most: int) -> float:
+def _weight(alternatives: tuple[ExpectedCall, ...], made: Call, most: int) -> float:
     if any(_fits(one, made) for one in alternatives):
         return float(most * most)
     return float(most if any(one.name == made.name for one in alternatives) else 1)
 
 
-def _fits(wanted: WantedCall, made: Made) -> bool:
-    if wanted.name != made.name or made.arguments is None:
+def _fits(wanted: ExpectedCall, made: Call) -> bool:
+    if wanted.name != made.name or made.text:
         return False
     if not wanted.open and not wanted.arguments.keys() >= made.arguments.keys():
         return False
@@ -176,21 +144,28 @@ def _fits(wanted: WantedCall, made: Made) -> bool:
     )
 
 
-def _nearest(alternatives: tuple[WantedCall, ...], made: Made) -> WantedCall:
+def _nearest(alternatives: tuple[ExpectedCall, ...], made: Call) -> ExpectedCall:
     fitting = (one for one in alternatives if _fits(one, made))
     named = (one for one in alternatives if one.name == made.name)
     return next(chain(fitting, named), alternatives[0])
 
 
-def _in_order(wanted: Sequence[tuple[WantedCall, ...]], calls: Sequence[Made]) -> bool:
+def _places(pairs: Sequence[_Pair], calls: Sequence[Call]) -> Iterator[tuple[int, int]]:
+    """Yield the places of expected calls and of the calls they are paired with."""
+    for row, (wanted, made) in enumerate(pairs):
+        if wanted is not None and made is not None:
+            yield row, next(place for place, call in enumerate(calls) if call is made)
+
+
+def _in_order(wanted: Sequence[tuple[ExpectedCall, ...]], calls: Sequence[Call]) -> bool:
     return all(
         any(_fits(one, made) for one in alternatives)
         for alternatives, made in zip(wanted, calls, strict=False)
     )
 
 
-def _argument_difference(wanted: WantedCall, made: Made) -> str:
-    given = made.arguments or {}
+def _argument_difference(wanted: ExpectedCall, made: Call) -> str:
+    given = made.arguments
     for name, inner in wanted.arguments.items():
         value = given.get(name, ABSENT)
         if not matches(inner, value):

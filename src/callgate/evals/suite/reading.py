@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -10,9 +10,9 @@ from typing import Any, cast
 import yaml
 
 from callgate.errors import CallgateError, DefinitionError, EvaluationDataError
+from callgate.evals.cases import Case, Expectation, ExpectedCall
 from callgate.evals.files import read_lines
-from callgate.evals.suite.cases import Case, Expectation, WantedCall
-from callgate.evals.suite.matching import check_matcher
+from callgate.evals.matchers import check_matcher
 from callgate.messages import Message, Role
 from callgate.schema.values import is_array, is_object
 from callgate.types import Effect, Text, Tool
@@ -141,9 +141,11 @@ def _expectation(data: Mapping[str, Any]) -> Expectation:
         raise DefinitionError(f"expect is empty: name one of {', '.join(sorted(_EXPECT))}.")
     for key in ("answer", "state"):
         check_matcher(data.get(key))
-    calls = data.get("calls")
+    given = data.get("calls")
+    calls = None if given is None else tuple(map(_alternatives, _list(data, "calls")))
+    _check_places(calls or ())
     return Expectation(
-        calls=None if calls is None else tuple(map(_alternatives, _list(data, "calls"))),
+        calls=calls,
         ordered=bool(data.get("ordered", False)),
         abstain=bool(data.get("abstain", False)),
         forbidden=frozenset(map(str, _list(data, "forbidden"))),
@@ -152,23 +154,42 @@ def _expectation(data: Mapping[str, Any]) -> Expectation:
     )
 
 
-def _alternatives(item: Any) -> tuple[WantedCall, ...]:
+def _alternatives(item: Any) -> tuple[ExpectedCall, ...]:
     if is_object(item) and "any_of" in item:
-        return tuple(map(_wanted, _list(item, "any_of")))
+        alternatives = tuple(map(_wanted, _list(item, "any_of")))
+        if not alternatives:
+            raise DefinitionError("any_of lists one call at least.")
+        return alternatives
     return (_wanted(item),)
 
 
-def _wanted(item: Any) -> WantedCall:
+def _wanted(item: Any) -> ExpectedCall:
     if not is_object(item):
         raise DefinitionError("An expected call is an object with name and arguments.")
-    _only(item, frozenset({"name", "arguments", "open"}), "an expected call")
+    _only(item, frozenset({"name", "arguments", "open", "after"}), "an expected call")
     arguments: Any = item.get("arguments", {})
     if not is_object(arguments):
         raise DefinitionError("The arguments of an expected call are an object.")
     check_matcher(list(arguments.values()))
-    return WantedCall(
-        name=_need(item, "name", str, "a tool"), arguments=arguments, open=bool(item.get("open"))
+    return ExpectedCall(
+        name=_need(item, "name", str, "a tool"),
+        arguments=arguments,
+        open=bool(item.get("open")),
+        after=frozenset(_list(item, "after")),
     )
+
+
+def _check_places(calls: Sequence[Sequence[ExpectedCall]]) -> None:
+    """Hold `after` to the places of other calls; alternatives of one call share it."""
+    for own, alternatives in enumerate(calls):
+        if len({one.after for one in alternatives}) > 1:
+            raise DefinitionError(f"The alternatives of call {own} have different `after`.")
+        for place in alternatives[0].after:
+            if type(place) is not int or place not in range(len(calls)) or place == own:
+                raise DefinitionError(
+                    f"after of call {own} names {place!r}: expected the places of other calls, "
+                    f"from 0 to {len(calls) - 1}."
+                )
 
 
 # --- forms ----------------------------------------------------------------------------------

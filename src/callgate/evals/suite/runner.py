@@ -16,11 +16,11 @@ from callgate.agents import Budget, Options, Run, RunStatus, run
 from callgate.agents.budget import Price
 from callgate.agents.protocol import Model
 from callgate.errors import CallgateError, EvaluationDataError
+from callgate.evals.cases import Attempt, Call, Case
+from callgate.evals.matchers import ABSENT
 from callgate.evals.suite.answers import Answers, KeptModel
-from callgate.evals.suite.cases import Case
 from callgate.evals.suite.environment import Environments, of_replies
-from callgate.evals.suite.judge import Made, Seen, judge
-from callgate.evals.suite.matching import ABSENT
+from callgate.evals.suite.judge import judge
 from callgate.evals.suite.results import ItemResult, ResultsFile
 from callgate.gate import Gate
 from callgate.messages import CallPart, Message, ModelRequest, ModelResponse, Role, Usage
@@ -204,7 +204,7 @@ class _Runner:
             await gate.close()
         state = ABSENT if environment.state is None else environment.state()
         seconds = round(time.perf_counter() - started, 4)
-        return _result(case, repetition, done, replace(done.seen, state=state), seconds)
+        return _result(case, repetition, done, replace(done.attempt, state=state), seconds)
 
     async def _asked(self, case: Case, gate: Gate, model: KeptModel) -> _Done:
         """Ask once; the calls are judged and not made."""
@@ -220,10 +220,10 @@ class _Runner:
         except EvaluationDataError:
             raise
         except CallgateError as error:
-            return _Done(seen=Seen(calls=()), error=f"{error.code}: {error.message}")
+            return _Done(attempt=Attempt(), error=f"{error.code}: {error.message}")
         calls = [_made(call) for call in response.message.calls]
         return _Done(
-            seen=Seen(calls=calls, answer=response.message.text),
+            attempt=Attempt(calls=calls, answer=response.message.text),
             usage=response.usage,
             cost=self._price(response),
         )
@@ -254,7 +254,7 @@ class _Runner:
         last = runs[-1]
         done = last.status is RunStatus.DONE
         return _Done(
-            seen=Seen(calls=watch.calls, answer=last.answer),
+            attempt=Attempt(calls=watch.calls, answer=last.answer),
             usage=usage,
             cost=cost,
             error="" if done else f"{last.status.value}: {last.detail or last.reason.value}",
@@ -265,16 +265,18 @@ class _Runner:
 class _Done:
     """What came of an item, not judged yet."""
 
-    seen: Seen
+    attempt: Attempt
     usage: Usage = Usage()
     cost: Decimal | None = Decimal(0)
     error: str = ""
 
 
-def _result(case: Case, repetition: int, done: _Done, seen: Seen, seconds: float) -> ItemResult:
-    verdict = judge(case, seen)
-    broken = any(made.arguments is None for made in seen.calls)
-    outcome = "unparsable" if broken else "called" if seen.calls else "abstained"
+def _result(
+    case: Case, repetition: int, done: _Done, attempt: Attempt, seconds: float
+) -> ItemResult:
+    verdict = judge(case, attempt)
+    broken = any(made.text for made in attempt.calls)
+    outcome = "unparsable" if broken else "called" if attempt.calls else "abstained"
     return ItemResult(
         case=case.id,
         repetition=repetition,
@@ -283,7 +285,7 @@ def _result(case: Case, repetition: int, done: _Done, seen: Seen, seconds: float
         failure="unfinished" if done.error else verdict.failure,
         difference=done.error or verdict.difference,
         outcome="unfinished" if done.error else outcome,
-        calls=[made.to_json() for made in seen.calls],
+        calls=[made.to_json() for made in attempt.calls],
         expected=[
             {"name": alternatives[0].name, "arguments": dict(alternatives[0].arguments)}
             for alternatives in case.expect.calls or ()
@@ -291,7 +293,7 @@ def _result(case: Case, repetition: int, done: _Done, seen: Seen, seconds: float
         selected=verdict.selected,
         arguments=verdict.arguments,
         argument_count=verdict.argument_count,
-        answer=seen.answer,
+        answer=attempt.answer,
         requests=done.usage.requests,
         input=done.usage.input,
         output=done.usage.output,
@@ -303,24 +305,24 @@ def _result(case: Case, repetition: int, done: _Done, seen: Seen, seconds: float
     )
 
 
-def _made(call: CallPart) -> Made:
+def _made(call: CallPart) -> Call:
     raw = call.arguments
     if is_object(raw):
-        return Made(name=call.name, arguments=raw)
+        return Call(name=call.name, arguments=raw)
     try:
         value = orjson.loads(raw or "{}")
     except (orjson.JSONDecodeError, TypeError):
         value = None
     if is_object(value):
-        return Made(name=call.name, arguments=value)
-    return Made(name=call.name, arguments=None, text=str(raw)[:400])
+        return Call(name=call.name, arguments=value)
+    return Call(name=call.name, text=str(raw)[:400])
 
 
 class _Watch:
     """Keeps what was called, as it came, with how it ended."""
 
     def __init__(self) -> None:
-        self.calls: list[Made] = []
+        self.calls: list[Call] = []
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, CallClosed):

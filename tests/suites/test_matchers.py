@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callgate.errors import DefinitionError
-from callgate.evals.suite.matching import ABSENT, check_matcher, matches
+from callgate.evals.matchers import ABSENT, check_matcher, matches
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-2, 2) | st.text("ab ", max_size=3),
@@ -48,6 +48,13 @@ JSON = st.recursive(
         ({"$absent": True}, None, False),
         ({"a": {"$absent": True}}, {}, True),
         ("a", ABSENT, False),
+        ({"$contains": "1,234"}, "It is 1234.", True),
+        ({"$contains": [1]}, "1", False),
+        ({"$all": [{"$contains": "a"}, {"$contains": "b"}]}, "ab", True),
+        ({"$all": [{"$contains": "a"}, {"$contains": "b"}]}, "a", False),
+        ({"$equal": {"$in": [1]}}, {"$in": [1.0]}, True),
+        ({"$equal": {"$in": [1]}}, 1, False),
+        ({"$equal": None}, ABSENT, False),
         ({"$in": [{"$absent": True}, 2]}, ABSENT, True),
         ({"price": 1, "$in": 2}, {"price": 1, "$in": 2}, True),
     ],
@@ -62,7 +69,14 @@ def test_every_value_matches_itself_and_nothing_when_negated(value: Any):
     assert not matches({"$not": value}, value)
 
 
-@pytest.mark.parametrize("wanted", [{"$like": 1}, [{"a": {"$near": [1]}}], {"$match": "("}])
+@given(JSON)
+def test_a_value_is_equal_to_itself_whatever_its_keys(value: Any):
+    assert matches({"$equal": {"$like": value}}, {"$like": value})
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"$like": 1}, [{"a": {"$near": [1]}}], {"$match": "("}, {"$all": 1}]
+)
 def test_what_is_no_matcher_is_refused_when_the_suite_is_read(wanted: Any):
     with pytest.raises(DefinitionError):
         check_matcher(wanted)
