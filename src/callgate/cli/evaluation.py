@@ -13,7 +13,14 @@ from rich.text import Text
 from callgate.cli.fetching import fetch_data
 from callgate.cli.options import AsJson
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
-from callgate.cli.suites import compare_results, estimate_cases, report_results, run_cases
+from callgate.cli.recorded import cases_of_runs
+from callgate.cli.suites import (
+    agree_with_labels,
+    compare_results,
+    estimate_cases,
+    report_results,
+    run_cases,
+)
 from callgate.errors import SettingsError
 from callgate.evals.benchmarks import calls, nested, retrieval, tau_airline
 from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
@@ -39,6 +46,10 @@ commands.command(
 commands.command("report", epilog="Example: callgate eval report run.jsonl --html run.html")(
     report_results
 )
+commands.command(
+    "agreement", epilog="Example: callgate eval agreement run.jsonl --labels labels.jsonl"
+)(agree_with_labels)
+commands.command("cases", epilog="Example: callgate eval cases --out recorded.jsonl")(cases_of_runs)
 commands.command("fetch", epilog="Example: callgate eval fetch bfcl-v4")(fetch_data)
 scores = typer.Typer(
     no_args_is_help=True, help="Score by the official rules of a benchmark; nothing is executed."

@@ -1,4 +1,4 @@
-"""`callgate eval run`, `compare` and `report`: suites of one's own cases."""
+"""`callgate eval run`, `compare`, `report` and `agreement`: suites of one's own cases."""
 
 from __future__ import annotations
 
@@ -39,12 +39,24 @@ from callgate.evals.suite.comparison import Comparison, compare_runs
 from callgate.evals.suite.environment import Environments
 from callgate.evals.suite.estimate import Estimate, estimate
 from callgate.evals.suite.gate import Gate, figures_of
+from callgate.evals.suite.grading import ModelGrader
+from callgate.evals.suite.labels import agreement_of, read_labels
 from callgate.evals.suite.reading import read_suite
 from callgate.evals.suite.results import ItemResult, ResultsFile, read_results
 from callgate.evals.suite.runner import Conduct, Spent, run_suite
 from callgate.evals.suite.summary import Summary, summarise
+from callgate.settings import Settings
 
-__all__ = ["compare_results", "estimate_cases", "report_results", "run_cases"]
+__all__ = [
+    "agree_with_labels",
+    "compare_results",
+    "estimate_cases",
+    "report_results",
+    "run_cases",
+]
+
+_GRADER = "grader"
+"""The name, among `[models]`, of the one that judges what a rubric asks."""
 
 _BOUNDS: Mapping[str, tuple[str, Callable[[str], Any]]] = MappingProxyType(
     {
@@ -110,8 +122,13 @@ def run_cases(
         ahead = _ahead(suite, asked, repetitions)
         if not as_json:
             screen().print(_told(ahead, asked), style="dim")
-        opened = app.model(chosen, model)
-        spent = _run(suite, out, opened, conduct, ahead, app.environments(chosen), quiet=as_json)
+        grader = _grader(suite, chosen)
+        if grader is not None:
+            price = price_of(app.model_settings(chosen, _GRADER).name)
+            kept = Answers(out.with_suffix(".answers"))
+            conduct = replace(conduct, grader=ModelGrader(grader, kept, price=price))
+        models = (app.model(chosen, model), *(() if grader is None else (grader,)))
+        spent = _run(suite, out, models, conduct, ahead, app.environments(chosen), quiet=as_json)
         runs = _summaries([out])
         figures = runs[_name(out)].to_json() | {"not_run": ahead.items - spent.items}
         if not as_json:
@@ -151,6 +168,28 @@ def compare_results(
         if not as_json:
             _show(_summaries([before, after]), comparison)
         _end(comparison.to_json(), gate, as_json=as_json)
+
+
+def agree_with_labels(
+    results: Annotated[Path, typer.Argument(help="Results of a run with a grader.")],
+    labels: Annotated[
+        Path, typer.Option(help='JSON lines: {"case": ..., "right": true}; also "repetition".')
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Say how far the model that grades agrees with people's labels of the same items."""
+    with reporting(as_json):
+        found = agreement_of(read_results(results), read_labels(labels))
+        if as_json:
+            print_json(found.to_json())
+            return
+        beyond = "no figure" if found.kappa is None else f"{found.kappa:.2f}"
+        typer.echo(
+            f"{percent(found.agreed)} of {found.items} labelled items agree "
+            f"({percent(found.interval.low)} to {percent(found.interval.high)}), kappa {beyond}; "
+            f"the grader is too kind in {found.too_kind}, too strict in {found.too_strict}, "
+            f"undecided in {found.undecided}"
+        )
 
 
 def report_results(
@@ -209,6 +248,19 @@ def _bounded(limits: Sequence[str]) -> Conduct:
     return Conduct(**bounds)
 
 
+def _grader(suite: Path, chosen: Settings) -> Model | None:
+    """Open the model that grades, if a case has a rubric."""
+    case = next((case for case in read_suite(suite) if case.expect.rubric), None)
+    if case is None:
+        return None
+    if _GRADER not in chosen.models:
+        raise SettingsError(
+            f"{suite.name}: case {case.id} has a rubric, and no model grades: name one in "
+            f'callgate.toml, such as [models.{_GRADER}] with name = "anthropic:claude-sonnet-5".'
+        )
+    return app.model(chosen, _GRADER)
+
+
 def _ahead(suite: Path, model: str, repetitions: int) -> Estimate:
     cases = read_suite(suite)
     return estimate(cases, repetitions=repetitions, model=model, price=price_of(model))
@@ -225,19 +277,22 @@ def _told(ahead: Estimate, model: str) -> str:
 def _run(
     suite: Path,
     out: Path,
-    model: Model,
+    models: Sequence[Model],
     conduct: Conduct,
     ahead: Estimate,
     environments: Environments,
     *,
     quiet: bool,
 ) -> Spent:
+    """Run with the first of the models; the others grade, and all of them are closed."""
+    model = models[0]
     head = {
         "file": suite.name,
         "sha256": hashlib.sha256(suite.read_bytes()).hexdigest(),
         "model": model.name,
         "repetitions": conduct.repetitions,
         "planned": ahead.items,
+        **({"grader": models[1].name} if models[1:] else {}),
     }
 
     async def work() -> Spent:
@@ -262,7 +317,8 @@ def _run(
                     on_progress=show,
                 )
             finally:
-                await model.close()
+                for one in models:
+                    await one.close()
 
     return asyncio.run(work())
 

@@ -75,6 +75,8 @@ class Expectation:
         forbidden: Names of tools that may not be called.
         answer: A matcher for the text of the last answer.
         state: A matcher for the state that is left.
+        rubric: What makes the attempt right where no rule can say; a grader judges it, after
+            everything else holds.
     """
 
     calls: tuple[tuple[ExpectedCall, ...], ...] | None = None
@@ -83,6 +85,7 @@ class Expectation:
     forbidden: frozenset[str] = frozenset()
     answer: Any = None
     state: Any = None
+    rubric: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,21 +12,13 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
+from callgate.contract.secrets import SECRETS
 from callgate.errors import MisuseError
 
 __all__ = ["SECRETS", "Exchange", "Redaction"]
 
 MARK = "[redacted]"
 """What stands where a secret stood."""
-
-SECRETS: tuple[re.Pattern[str], ...] = (
-    re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|ghp|gho|ghs|glpat)[-_][A-Za-z0-9_-]{16,}"),
-    re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    re.compile(r"\bAIza[0-9A-Za-z_-]{30,}"),
-    re.compile(r"\bBearer [A-Za-z0-9._~+/-]{16,}=*"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*"),
-)
-"""What the keys of well-known providers look like."""
 
 _KEPT = re.compile(
     r"content-type|accept|date|retry-after(-ms)?|x-should-retry|(x-)?request-id"

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 
 from callgate.evals.cases import Attempt, Case
 from callgate.evals.statistics import Interval, kappa, wilson
 
-__all__ = ["Agreement", "Grader", "agreement"]
+__all__ = ["Agreement", "Grade", "Grader", "agreement"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """What a grader says of an attempt.
+
+    Attributes:
+        right: None if it cannot say.
+        reason: Why, in a sentence.
+        cost: What asking cost in US dollars; None if the price is not known.
+    """
+
+    right: bool | None
+    reason: str = ""
+    cost: Decimal | None = Decimal(0)
 
 
 class Grader(Protocol):
     """Judges an attempt where no rule can, usually by asking a model."""
 
-    async def __call__(self, case: Case, attempt: Attempt) -> bool | None:
-        """Return whether the attempt is right, or None if the grader cannot say.
+    async def __call__(self, case: Case, attempt: Attempt) -> Grade:
+        """Return whether the attempt is right, by the case's rubric.
 
         What the attempt holds is data to judge: a grader follows no instruction in it.
         """

@@ -45,6 +45,10 @@ class Answers:
             data = path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise EvaluationDataError(
+                f"{path.name} in {self._folder.name} cannot be read: {error.strerror}."
+            ) from error
         try:
             return response_from_json(orjson.loads(data))
         except (KeyError, TypeError, ValueError) as error:

@@ -151,6 +151,9 @@ def _expectation(data: Mapping[str, Any]) -> Expectation:
         forbidden=frozenset(map(str, _list(data, "forbidden"))),
         answer=data.get("answer"),
         state=data.get("state"),
+        rubric=_need(data, "rubric", str, "words that say what is right")
+        if "rubric" in data
+        else "",
     )
 
 

@@ -38,7 +38,8 @@ class ItemResult:
         input: Tokens read.
         output: Tokens written.
         seconds: What the item took.
-        cost: US dollars as text; None if the price is not known.
+        cost: US dollars as text, the grader's included; None if a price is not known.
+        grade: What the grader said: `right`, `wrong`, `undecided`, or empty if it was not asked.
         error: Why it is unfinished.
         cluster: The case's cluster.
         tags: The case's tags.
@@ -61,6 +62,7 @@ class ItemResult:
     output: int = 0
     seconds: float = 0.0
     cost: str | None = None
+    grade: str = ""
     error: str = ""
     cluster: str = ""
     tags: list[str] = field(default_factory=list[str])

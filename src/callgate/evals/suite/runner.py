@@ -18,9 +18,10 @@ from callgate.agents.protocol import Model
 from callgate.errors import CallgateError, EvaluationDataError
 from callgate.evals.cases import Attempt, Call, Case
 from callgate.evals.matchers import ABSENT
+from callgate.evals.scorers.graded import Grade, Grader
 from callgate.evals.suite.answers import Answers, KeptModel
 from callgate.evals.suite.environment import Environments, of_replies
-from callgate.evals.suite.judge import judge
+from callgate.evals.suite.judge import Verdict, judge
 from callgate.evals.suite.results import ItemResult, ResultsFile
 from callgate.gate import Gate
 from callgate.messages import CallPart, Message, ModelRequest, ModelResponse, Role, Usage
@@ -47,6 +48,7 @@ class Conduct:
         price: What requests cost; needed for `cost`.
         temperature: None for the provider's own.
         max_tokens: Tokens an answer may have; None for the provider's own limit.
+        grader: Judges what a case's rubric asks; needed if one has any.
     """
 
     repetitions: int = 1
@@ -58,6 +60,7 @@ class Conduct:
     price: Price | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    grader: Grader | None = None
 
 
 @dataclass(slots=True)
@@ -145,6 +148,11 @@ class _Runner:
 
     async def _queue(self, cases: Iterable[Case]) -> AsyncGenerator[tuple[Case, int], None]:
         for case in cases:
+            # Before the model is asked: an answer that nobody can judge is not worth its price.
+            if case.expect.rubric and self._conduct.grader is None:
+                raise EvaluationDataError(
+                    f"Case {case.id} has a rubric and nobody grades it: give Conduct a grader."
+                )
             for repetition in range(self._conduct.repetitions):
                 known = self._results.done.get((case.id, repetition))
                 if known is not None:
@@ -203,8 +211,14 @@ class _Runner:
         finally:
             await gate.close()
         state = ABSENT if environment.state is None else environment.state()
+        done = replace(done, attempt=replace(done.attempt, state=state))
         seconds = round(time.perf_counter() - started, 4)
-        return _result(case, repetition, done, replace(done.attempt, state=state), seconds)
+        verdict = judge(case, done.attempt)
+        grade = None
+        grader = self._conduct.grader
+        if grader and case.expect.rubric and not done.error and not verdict.failure:
+            grade = await grader(case, done.attempt)
+        return _result(case, repetition, done, _with(verdict, grade), grade, seconds)
 
     async def _asked(self, case: Case, gate: Gate, model: KeptModel) -> _Done:
         """Ask once; the calls are judged and not made."""
@@ -271,10 +285,33 @@ class _Done:
     error: str = ""
 
 
+def _with(verdict: Verdict, grade: Grade | None) -> Verdict:
+    if grade is None or grade.right:
+        return verdict
+    failure = "undecided" if grade.right is None else "graded_wrong"
+    return replace(verdict, failure=failure, difference=grade.reason)
+
+
+def _said(grade: Grade | None) -> str:
+    if grade is None:
+        return ""
+    return "undecided" if grade.right is None else "right" if grade.right else "wrong"
+
+
+def _paid(done: _Done, grade: Grade | None) -> str | None:
+    graded = Decimal(0) if grade is None else grade.cost
+    return None if done.cost is None or graded is None else str(done.cost + graded)
+
+
 def _result(
-    case: Case, repetition: int, done: _Done, attempt: Attempt, seconds: float
+    case: Case,
+    repetition: int,
+    done: _Done,
+    verdict: Verdict,
+    grade: Grade | None,
+    seconds: float,
 ) -> ItemResult:
-    verdict = judge(case, attempt)
+    attempt = done.attempt
     broken = any(made.text for made in attempt.calls)
     outcome = "unparsable" if broken else "called" if attempt.calls else "abstained"
     return ItemResult(
@@ -298,7 +335,8 @@ def _result(
         input=done.usage.input,
         output=done.usage.output,
         seconds=seconds,
-        cost=None if done.cost is None else str(done.cost),
+        cost=_paid(done, grade),
+        grade=_said(grade),
         error=done.error,
         cluster=case.cluster,
         tags=list(case.tags),
