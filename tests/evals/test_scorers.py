@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from callgate.errors import MisuseError
 from callgate.evals.cases import Attempt, Call, Case, Expectation, ExpectedCall
 from callgate.evals.scorers.attempt import Score, score_attempt
-from callgate.evals.scorers.graded import Grader, agreement
+from callgate.evals.scorers.graded import Grade, Grader, agreement
 from callgate.evals.scorers.matching import assign, assign_greedily
 from callgate.evals.scorers.parameters import Fields, Strength, fits, same
 from callgate.evals.scorers.selection import Selection, is_sibling
@@ -302,10 +302,8 @@ def test_the_outcome_is_one_of_three_and_efficiency_is_told() -> None:
 class Strict:
     """A grader that wants an answer of one word."""
 
-    async def __call__(self, case: Case, attempt: Attempt) -> bool | None:
-        if not attempt.answer:
-            return None
-        return len(attempt.answer.split()) == 1
+    async def __call__(self, case: Case, attempt: Attempt) -> Grade:
+        return Grade(right=len(attempt.answer.split()) == 1 if attempt.answer else None)
 
 
 async def test_a_grader_is_worth_its_agreement_with_labels() -> None:
@@ -313,7 +311,7 @@ async def test_a_grader_is_worth_its_agreement_with_labels() -> None:
     grader: Grader = Strict()
     answers = ["yes", "yes", "no", "not at all", "not sure", "", "maybe so", "yes"]
     labels = [True, True, True, True, False, False, False, False]
-    grades = [await grader(case, Attempt(answer=answer)) for answer in answers]
+    grades = [(await grader(case, Attempt(answer=answer))).right for answer in answers]
     found = agreement(grades, labels)
     assert (found.items, found.undecided, found.agreed) == (8, 1, 0.625)
     assert (found.too_kind, found.too_strict) == (1, 1)

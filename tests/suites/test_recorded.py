@@ -93,7 +93,8 @@ async def test_calls_that_were_answered_alike_are_a_whole_conversation():
     case = case_of(case_of_run(log, TOOLS, Disguise()))
     assert case.loop
     assert case.replies == {"look": "seen here"}
-    ((wanted,),) = case.expect.calls or ()
+    assert case.expect.calls is not None
+    ((wanted,),) = case.expect.calls
     assert (wanted.name, wanted.arguments) == ("look", {"place": {"$equal": "here"}})
     assert case.tags == ("recorded",)
 
