@@ -1,7 +1,11 @@
-"""Draws findings to be read by a person: `python -m tests.contract.sample [SEED] [EACH]`.
+"""Draws findings to be read by a person.
+
+    python -m tests.contract.sample [SEED] [EACH]
+    python -m tests.contract.sample uniform [SEED] [COUNT]
 
 It lints the real tools of the evaluation data, and the MCP servers whose tools stand in a folder of
-JSON files (`CALLGATE_SERVERS`), and prints EACH findings of every rule, drawn by SEED.
+JSON files (`CALLGATE_SERVERS`). The first form prints EACH findings of every rule, drawn by SEED;
+the second prints COUNT of all findings alike, none of which was read before.
 What a person says of them is kept in `tests/contract/labels/`.
 """
 
@@ -11,14 +15,20 @@ import os
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from callgate.contract.lint import Choice, Finding, judge
 from callgate.release.read import read
 
 SEED = 2026
 EACH = 3
+UNIFORM_SEED = 20261126
+COUNT = 100
+LABELS = Path(__file__).parent / "labels"
 FILES = (
     "agentdojo_tools.jsonl.gz",
     "apibank_tools.jsonl.gz",
@@ -62,13 +72,35 @@ def drawn(found: list[tuple[str, Finding]], seed: int, each: int) -> list[tuple[
     ]
 
 
+def drawn_uniformly(
+    found: list[tuple[str, Finding]], seed: int, count: int, known: Collection[str]
+) -> list[tuple[str, Finding]]:
+    """Return findings drawn from all alike, but those whose ids are known."""
+    # A tool that stands in a source many times has its findings once. Sorted, because the order of
+    # sources and tools is nothing that a draw should hang on.
+    distinct = {finding.id: (name, finding) for name, finding in reversed(found)}
+    unread = [distinct[id] for id in sorted(distinct.keys() - set(known))]
+    return random.Random(f"{seed} uniform").sample(unread, min(count, len(unread)))
+
+
+def labels(name: str) -> list[dict[str, Any]]:
+    """Return what was said of findings, by the name of a file of `labels/`."""
+    return [orjson.loads(line) for line in (LABELS / f"{name}.jsonl").read_bytes().splitlines()]
+
+
 def main() -> None:
     """Print the sample."""
-    given = [int(text) for text in sys.argv[1:]]
-    seed, each = (*given, *(SEED, EACH)[len(given) :])
-    data = Path(os.environ["CALLGATE_DATA"])
-    sample = drawn(findings(data), seed, each)
-    lines = [f"seed {seed}, {each} of every rule: {len(sample)} findings"]
+    uniform = sys.argv[1:2] == ["uniform"]
+    given = [int(text) for text in sys.argv[2 if uniform else 1 :]]
+    usual = (UNIFORM_SEED, COUNT) if uniform else (SEED, EACH)
+    seed, many = (*given, *usual[len(given) :])
+    found = findings(Path(os.environ["CALLGATE_DATA"]))
+    if uniform:
+        known = {label["id"] for label in labels("findings")}
+        sample, told = drawn_uniformly(found, seed, many, known), f"of {len(found)} findings"
+    else:
+        sample, told = drawn(found, seed, many), f"{many} of every rule"
+    lines = [f"seed {seed}, {told}: {len(sample)} findings"]
     for name, finding in sample:
         lines.append(" | ".join((finding.id, finding.rule, name, finding.tool, finding.path)))
         lines.append(f"    {finding.words} :: {finding.evidence} :: {finding.fix}")
