@@ -2,11 +2,12 @@
 
     python -m tests.contract.sample [SEED] [EACH]
     python -m tests.contract.sample uniform [SEED] [COUNT]
+    python -m tests.contract.sample RULE,RULE,... [SEED] [EACH]
 
 It lints the real tools of the evaluation data, and the MCP servers whose tools stand in a folder of
 JSON files (`CALLGATE_SERVERS`). The first form prints EACH findings of every rule, drawn by SEED;
-the second prints COUNT of all findings alike, none of which was read before.
-What a person says of them is kept in `tests/contract/labels/`.
+the second COUNT of all findings alike; the third EACH of some rules. The last two draw from what
+was not read before. What a person says of a draw is kept in `tests/contract/labels/`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ from typing import Any
 
 import orjson
 
-from callgate.contract.lint import Choice, Finding, judge
+from callgate.contract.lint import RULES, Choice, Finding, judge
 from callgate.release.read import read
 
 SEED = 2026
 EACH = 3
-UNIFORM_SEED = 20261126
+ALIKE_SEED = 20261126
+RUNNING_SEED = 20261129
 COUNT = 100
+MENDED_SEED = 20261127
+MENDED_EACH = 20
 LABELS = Path(__file__).parent / "labels"
 FILES = (
     "agentdojo_tools.jsonl.gz",
@@ -83,23 +87,29 @@ def drawn_uniformly(
     return random.Random(f"{seed} uniform").sample(unread, min(count, len(unread)))
 
 
-def labels(name: str) -> list[dict[str, Any]]:
-    """Return what was said of findings, by the name of a file of `labels/`."""
-    return [orjson.loads(line) for line in (LABELS / f"{name}.jsonl").read_bytes().splitlines()]
+def labels(*names: str) -> list[dict[str, Any]]:
+    """Return what was said of findings: in some files of `labels/`, or in all."""
+    files = [LABELS / f"{name}.jsonl" for name in names] or sorted(LABELS.glob("*.jsonl"))
+    return [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
 
 
 def main() -> None:
     """Print the sample."""
-    uniform = sys.argv[1:2] == ["uniform"]
-    given = [int(text) for text in sys.argv[2 if uniform else 1 :]]
-    usual = (UNIFORM_SEED, COUNT) if uniform else (SEED, EACH)
-    seed, many = (*given, *usual[len(given) :])
+    words = sys.argv[1:]
+    which = words.pop(0) if words and not words[0].isdecimal() else ""
+    usual = {"": (SEED, EACH), "uniform": (RUNNING_SEED, COUNT)}
+    given, preset = [int(word) for word in words], usual.get(which, (MENDED_SEED, MENDED_EACH))
+    seed, many = (*given, *preset[len(given) :])
     found = findings(Path(os.environ["CALLGATE_DATA"]))
-    if uniform:
-        known = {label["id"] for label in labels("findings")}
+    # Later draws have larger seeds, so that an earlier one is drawn again as it was.
+    known = {label["id"] for label in labels() if label["seed"] < seed}
+    if which == "uniform":
         sample, told = drawn_uniformly(found, seed, many, known), f"of {len(found)} findings"
     else:
-        sample, told = drawn(found, seed, many), f"{many} of every rule"
+        rules = which.split(",") if which else [rule.id for rule in RULES]
+        seen: Collection[str] = known if which else ()
+        found = [(n, f) for n, f in found if f.rule in rules and f.id not in seen]
+        sample, told = drawn(found, seed, many), f"{many} of {which or 'every rule'}"
     lines = [f"seed {seed}, {told}: {len(sample)} findings"]
     for name, finding in sample:
         lines.append(" | ".join((finding.id, finding.rule, name, finding.tool, finding.path)))
