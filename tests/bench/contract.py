@@ -76,7 +76,7 @@ async def figures(plan: Plan) -> list[Figure]:
     )
     return [
         alone("diff.tools", took["ours"], took["floor"], unit=MS),
-        _linted("lint.tools", plan, 1000, Choice()),
+        _linted("lint.tools", plan, 1000, Choice(enable=("all",))),
         _linted("lint.pairs", plan, 5000, Choice(only=("confusable-pair",))),
     ]
 

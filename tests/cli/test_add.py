@@ -41,6 +41,11 @@ def shop(project: Path) -> None:
     (project / "shop.json").write_bytes(orjson.dumps(DOCUMENT))
 
 
+def enable(project: Path, *rules: str) -> None:
+    settings = project / "callgate.toml"
+    settings.write_text(settings.read_text() + f"[lint]\nenable = {list(rules)}\n")
+
+
 def test_an_openapi_document_is_written_into_the_settings_and_its_tools_are_shown(
     callgate: Command, project: Path
 ) -> None:
@@ -65,12 +70,9 @@ def test_an_openapi_document_is_written_into_the_settings_and_its_tools_are_show
             "others": "about 61, an estimate: Anthropic and Gemini publish no encoding",
         },
     }
-    assert lint["counts"] == {"error": 0, "warning": 2, "info": 2}
+    assert lint["counts"] == {"error": 0, "warning": 1, "info": 0}
     assert [(one["tool"], one["rule"]) for one in lint["findings"]] == [
-        ("get_order", "parameter-undescribed"),
         ("add_pet", "description-repeats-name"),
-        ("get_order", "returns-missing"),
-        ("add_pet", "returns-missing"),
     ]
     assert (project / "callgate.toml").read_text() == COMMENTED + (
         '\n[sources.shop]\nkind = "openapi"\ndocument = "shop.json"\n\n'
@@ -84,6 +86,7 @@ def test_the_tools_are_shown_with_what_they_cost_and_what_is_wrong_with_them(
     callgate: Command, project: Path
 ) -> None:
     shop(project)
+    enable(project, "parameter-undescribed", "returns-missing")
     ended = callgate("add", "openapi", "shop", "shop.json", "--tag", "orders")
     assert ended.code == 0
     assert "get_order  read    36      One order." in ended.out
@@ -109,8 +112,9 @@ def test_of_many_findings_the_worst_are_shown_and_the_rest_is_counted(
 
 def test_the_rules_of_the_settings_judge_what_is_added(callgate: Command, project: Path) -> None:
     shop(project)
+    enable(project, "parameter-undescribed", "returns-missing")
     settings = project / "callgate.toml"
-    settings.write_text(settings.read_text() + '[lint]\nignore = ["returns-missing"]\n')
+    settings.write_text(settings.read_text() + 'ignore = ["returns-missing"]\n')
     lint = callgate("add", "openapi", "shop", "shop.json", "--json").json["lint"]
     assert {one["rule"] for one in lint["findings"]} == {
         "parameter-undescribed",
@@ -123,6 +127,7 @@ def test_lint_without_a_source_judges_the_tools_of_all_sources(
     callgate: Command, project: Path
 ) -> None:
     shop(project)
+    enable(project, "returns-missing")
     assert callgate("add", "openapi", "shop", "shop.json").code == 0
     judged = callgate("lint", "--json")
     assert judged.json["tools"] == 5

@@ -25,6 +25,9 @@ def stored(project: Path, value: object, name: str = "a.json") -> str:
     return name
 
 
+UNTIDY = ("--enable", "description-untidy")
+
+
 def rules(done: Any) -> list[str]:
     return [finding["rule"] for finding in done.json["findings"]]
 
@@ -33,7 +36,7 @@ ALL = ["invisible-characters", "name-not-portable", "description-untidy", "title
 
 
 def test_findings_are_printed_with_reason_and_fix(callgate: Command, project: Path) -> None:
-    done = callgate("lint", stored(project, {"tools": [BAD]}))
+    done = callgate("lint", stored(project, {"tools": [BAD]}), *UNTIDY)
     assert done.code == 1
     lines = done.out.splitlines()
     assert lines[0] == (
@@ -55,7 +58,7 @@ def test_the_exit_code_is_what_is_asked_for(callgate: Command, project: Path) ->
 
 
 def test_json_holds_the_findings_and_the_tokens(callgate: Command, project: Path) -> None:
-    done = callgate("lint", stored(project, {"tools": [BAD]}), "--json")
+    done = callgate("lint", stored(project, {"tools": [BAD]}), *UNTIDY, "--json")
     assert rules(done) == ALL
     assert done.json["counts"] == {"error": 1, "warning": 1, "info": 2}
     assert done.json["tokens"]["encoding"] == "o200k_base"
@@ -70,7 +73,8 @@ def test_sarif_points_at_the_line_of_the_tool(callgate: Command, project: Path) 
     (run,) = done.json["runs"]
     region = run["results"][0]["locations"][0]["physicalLocation"]["region"]
     assert region == {"startLine": 4}
-    python = callgate("lint", "tools.py:TOOLS", "--format", "sarif").json["runs"][0]["results"]
+    few = ("--enable", "description-no-when", "--format", "sarif")
+    python = callgate("lint", "tools.py:TOOLS", *few).json["runs"][0]["results"]
     places = {
         result["locations"][0]["physicalLocation"]["region"]["startLine"]
         for result in python
@@ -86,7 +90,7 @@ def test_settings_and_options_choose_the_rules(callgate: Command, project: Path)
     (project / "callgate.toml").write_text(
         'tools = ["tools.py:TOOLS"]\n'
         "[lint]\n"
-        'enable = ["optional-ambiguous"]\n'
+        'enable = ["optional-ambiguous", "description-untidy"]\n'
         'disable = ["title-redundant"]\n'
         'ignore = ["description-untidy:books.*"]\n'
         'severity = { "name-not-portable" = "error" }\n'
@@ -117,7 +121,7 @@ def test_without_a_source_and_tools_it_says_so(callgate: Command, project: Path)
 
 def test_safe_fixes_are_written(callgate: Command, project: Path) -> None:
     file = stored(project, {"tools": [BAD], "more": 1})
-    done = callgate("lint", file, "--fix", "--json")
+    done = callgate("lint", file, *UNTIDY, "--fix", "--json")
     assert "3 fixes written" in done.err
     assert rules(done) == ["name-not-portable"]
     mended = orjson.loads((project / file).read_bytes())
@@ -132,7 +136,7 @@ def test_safe_fixes_are_written(callgate: Command, project: Path) -> None:
         "description": 0,
         "inputSchema": 0,
     }
-    assert "0 fixes written" in callgate("lint", file, "--fix").err
+    assert "0 fixes written" in callgate("lint", file, *UNTIDY, "--fix").err
 
 
 def test_a_document_keeps_its_shape(callgate: Command, project: Path) -> None:

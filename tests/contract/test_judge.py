@@ -80,6 +80,39 @@ def test_an_unknown_rule_or_severity_is_refused(choice: Choice):
         judge(read_value({"tools": [GOOD]}, "x"), choice)
 
 
+def _question(*names: str, text: str = "Find the books of a library by title.") -> dict[str, Any]:
+    functions = [{"name": name, "description": text, "parameters": {}} for name in names]
+    return {"question": "?", "function": functions}
+
+
+def test_tools_of_two_surfaces_are_not_compared():
+    apart = [_question("find_books"), _question("search_books"), _question("find_books", text="F.")]
+    choice = Choice(only=("confusable-pair", "name-duplicate"))
+    assert judge(read_value(apart, "x"), choice).findings == ()
+    together = [_question("find_books", "search_books"), *apart[2:]]
+    (found,) = judge(read_value(together, "x"), choice).findings
+    assert (found.rule, found.tool, found.other) == (
+        "confusable-pair",
+        "find_books",
+        "search_books",
+    )
+
+
+def test_a_pair_that_two_surfaces_share_is_told_once():
+    twice = [_question("find_books", "search_books"), _question("search_books", "find_books", "c")]
+    listing = read_value(twice, "x")
+    assert listing.entries[0].surfaces == ("#/0", "#/1")
+    found = judge(listing, Choice(only=("confusable-pair",))).findings
+    assert [(finding.tool, finding.other) for finding in found] == [("find_books", "search_books")]
+
+
+def test_a_name_that_reading_put_together_is_judged_as_its_author_wrote_it():
+    bare = {"tool": "Fake Data", "required_parameters": []}
+    plain, spaced = ({**bare, "api": api} for api in ("random_profiles", "Random Profiles"))
+    found = judge(read_value([plain, spaced], "x"), Choice(only=("name-not-portable",))).findings
+    assert [finding.evidence for finding in found] == ["Fake Data::Random Profiles"]
+
+
 def test_rules_of_ones_own_run_beside_ours():
     rule = Rule(
         id="house-prefix",

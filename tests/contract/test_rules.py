@@ -77,6 +77,33 @@ def test_a_tool_in_order_has_no_finding_at_all():
         ),
         ("confusable-letters", [tool(description="The constant \u03b5K of the field.")]),
         (
+            "parameter-undescribed",
+            [
+                tool(
+                    description="Prices of a share.\n\nfrom = first day of the period",
+                    inputSchema={"type": "object", "properties": {"from": {"type": "string"}}},
+                ),
+                tool(
+                    description="Words to guess; wordLimit is 4 if left out and 10 at most.",
+                    inputSchema={"type": "object", "properties": {"wordLimit": {}}},
+                ),
+                tool(
+                    description="*count* must be between 2 and 20.",
+                    inputSchema={"type": "object", "properties": {"count": {"type": "integer"}}},
+                ),
+            ],
+        ),
+        (
+            "default-only-in-prose",
+            [
+                with_parameter(
+                    "day",
+                    {"type": "string", "description": "The day. Default: 1998-12-03"},
+                    required=False,
+                )
+            ],
+        ),
+        (
             "description-unfinished",
             [with_parameter("html", {"type": "string", "description": "HTML, such as <p>."})],
         ),
@@ -107,6 +134,32 @@ def test_a_tool_in_order_has_no_finding_at_all():
 )
 def test_a_rule_keeps_quiet_where_it_was_once_wrong(rule: str, tools: list[dict[str, object]]):
     assert findings(*tools, only=rule) == []
+
+
+def test_a_path_or_a_word_of_prose_explains_no_parameter():
+    for name, told in (("userId", "GET /users/{userId}/orders"), ("to", "Write to a person.")):
+        given = {"type": "object", "properties": {name: {"type": "string"}}}
+        (finding,) = findings(
+            tool(description=told, inputSchema=given), only="parameter-undescribed"
+        )
+        assert finding.evidence == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "fix"),
+    [
+        ("string", "Defaults to `google.com.`", '"default": "google.com".'),
+        ("string", "Defaults to `0`.", '"default": "0".'),
+        ("string", "Default '.'", '"default": ".".'),
+        ("integer", "Default is 10.", '"default": 10.'),
+        ("boolean", "Default is False.", '"default": false.'),
+        ("integer", "Default: None", '"default": null.'),
+    ],
+)
+def test_a_default_of_prose_is_offered_as_json(kind: str, told: str, fix: str):
+    given = with_parameter("a", {"type": kind, "description": told}, required=False)
+    (finding,) = findings(given, only="default-only-in-prose")
+    assert finding.fix == f"Say it in the schema: {fix}"
 
 
 def test_a_secret_is_never_shown():

@@ -220,6 +220,29 @@ def test_gold_actions_show_what_a_tool_takes():
     assert stop.tool.parameters == {"type": "object"}
 
 
+def test_tools_know_which_surface_they_are_offered_in():
+    function = {"name": "f", "parameters": OBJECT}
+    dialogue = {"dialogue": "?", "tools": [{"name": "f", "parameters": {}}]}
+    of_set = {"name": "g", "input_parameters": {}, "output_parameters": {}, "set": "lv3"}
+    of_suite = {"name": "h", "suite": "bank", "parameters": OBJECT}
+    plain = {"name": "i", "input_parameters": {}, "output_parameters": {}}
+    records = [{"question": "?", "function": [function]}] * 2 + [dialogue, of_set, of_suite, plain]
+    entries = read_value(records, "a.json").entries
+    assert [(entry.form, entry.surfaces) for entry in entries] == [
+        ("bfcl", ("#/0", "#/1")),
+        ("apibank", ("#/2",)),
+        ("apibank", ("lv3",)),
+        ("agentdojo", ("bank",)),
+        ("apibank", ()),
+    ]
+
+
+def test_the_name_of_an_endpoint_is_kept_as_its_author_wrote_it():
+    record = {"tool": "Fake Data", "api": "random_profiles", "required_parameters": []}
+    (entry,) = read_value([record], "a.json").entries
+    assert (entry.tool.name, entry.written) == ("Fake Data::random_profiles", "random_profiles")
+
+
 @pytest.mark.parametrize(
     ("file", "form", "count"),
     [

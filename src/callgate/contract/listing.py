@@ -32,6 +32,9 @@ class Listed:
         ignored: Rules of lint that the tool itself switches off.
         steps: Where `name`, `description`, `parameters` and `returns` stand in the document; only
             those that stand there as they are, so that they can be changed in place.
+        written: The name that its author gave it, where reading put another one before it.
+        surfaces: The places of what it is offered in, where a source holds several surfaces, such
+            as the questions of a benchmark; empty if all that the source holds is one.
     """
 
     tool: Tool
@@ -42,6 +45,8 @@ class Listed:
     annotations: Mapping[str, Any] = field(default_factory=dict[str, Any])
     ignored: frozenset[str] = frozenset()
     steps: Mapping[str, Steps] = field(default_factory=dict[str, Steps])
+    written: str = ""
+    surfaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,26 +46,34 @@ def benchmark_tools(item: Item) -> list[Listed] | None:
     if is_object(value.get("query_parameters")) and "name" in value:
         return [_queried(item)]
     if is_object(value.get("input_parameters")) and "name" in value:
-        return [_apibank(item, value, "input_parameters")]
+        return [_of_a_part(_apibank(item, value, "input_parameters"), value.get("set"))]
     if is_array(value.get("tools")) and "dialogue" in value:
         return _dialogue(item)
     if "suite" in value and is_object(value.get("parameters")):
-        return [listed(item, "agentdojo", value)]
+        return [_of_a_part(listed(item, "agentdojo", value), value["suite"])]
     return None
+
+
+def _of_a_part(entry: Listed, part: Any) -> Listed:
+    """Note of which part of the benchmark a tool is: nobody is offered the tools of two parts."""
+    return replace(entry, surfaces=(part,)) if isinstance(part, str) else entry
 
 
 def _functions(item: Item) -> list[Listed]:
     found = item.value["function"]
     many = found if is_array(found) else [found]
     return [
-        listed(
-            Item(
-                value=function,
-                steps=(*item.steps, "function", *((place,) if is_array(found) else ())),
+        replace(
+            listed(
+                Item(
+                    value=function,
+                    steps=(*item.steps, "function", *((place,) if is_array(found) else ())),
+                ),
+                "bfcl",
+                function,
+                returns="response",
             ),
-            "bfcl",
-            function,
-            returns="response",
+            surfaces=(item.place,),
         )
         for place, function in enumerate(many)
         if is_object(function) and isinstance(function.get("name"), str)
@@ -92,7 +100,8 @@ def _toolbench(item: Item) -> Listed:
         "description": value.get("description"),
         "parameters": _object({**optional, **required}, list(required)),
     }
-    return _translated(item, "toolbench", fields)
+    # Names of endpoints are unique within their collection only.
+    return replace(_translated(item, "toolbench", fields), written=str(value["api"]))
 
 
 def _by_name(parameters: Any) -> dict[str, Any]:
@@ -140,7 +149,10 @@ def _apibank(item: Item, value: dict[str, Any], key: str) -> Listed:
 
 def _dialogue(item: Item) -> list[Listed]:
     return [
-        _apibank(Item(value=tool, steps=(*item.steps, "tools", place)), tool, "parameters")
+        replace(
+            _apibank(Item(value=tool, steps=(*item.steps, "tools", place)), tool, "parameters"),
+            surfaces=(item.place,),
+        )
         for place, tool in enumerate(item.value["tools"])
         if is_object(tool) and "name" in tool and is_object(tool.get("parameters"))
     ]

@@ -258,11 +258,13 @@ def _is_hosted(value: dict[str, Any]) -> bool:
 def _distinct(entries: list[Listed]) -> list[Listed]:
     """Drop what stands there twice, word for word; questions of a benchmark share their tools."""
     seen: dict[bytes, Listed] = {}
+    surfaces: dict[bytes, dict[str, None]] = {}
     for entry in entries:
         tool = entry.tool
-        parts = [tool.name, tool.description, tool.parameters, tool.returns]
-        seen.setdefault(_bytes(parts), entry)
-    return list(seen.values())
+        key = _bytes([tool.name, tool.description, tool.parameters, tool.returns])
+        seen.setdefault(key, entry)
+        surfaces.setdefault(key, {}).update(dict.fromkeys(entry.surfaces))
+    return [replace(entry, surfaces=tuple(surfaces[key])) for key, entry in seen.items()]
 
 
 def _bytes(value: Any) -> bytes:

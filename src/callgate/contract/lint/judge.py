@@ -90,13 +90,14 @@ def judge(listing: Listing, choice: Choice | None = None, extra: Sequence[Rule] 
     choice = choice or Choice()
     rules = _chosen((*RULES, *extra), choice)
     subjects = [Subject(entry) for entry in listing.entries]
+    surfaces = _surfaces(subjects)
     found: list[Finding] = []
     suppressed = 0
     order = {id(subject): place for place, subject in enumerate(subjects)}
     keyed: list[tuple[int, int, Finding]] = []
     for rule in rules:
         severity = Severity(choice.severity.get(rule.id, rule.severity))
-        for hit in _hits(rule, subjects):
+        for hit in _hits(rule, subjects, surfaces):
             finding = _finding(rule, severity, hit)
             if rule.id in hit.subject.listed.ignored or _is_ignored(finding, choice.ignore):
                 suppressed += 1
@@ -112,12 +113,30 @@ def judge(listing: Listing, choice: Choice | None = None, extra: Sequence[Rule] 
     )
 
 
-def _hits(rule: Rule, subjects: Sequence[Subject]) -> Iterable[Hit]:
+def _surfaces(subjects: Sequence[Subject]) -> Sequence[Sequence[Subject]]:
+    """Return the tools of each surface: what is never offered together is not compared."""
+    found: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        for surface in subject.listed.surfaces or ("",):
+            found.setdefault(surface, []).append(subject)
+    return list(found.values())
+
+
+def _hits(
+    rule: Rule, subjects: Sequence[Subject], surfaces: Sequence[Sequence[Subject]]
+) -> Iterable[Hit]:
     if rule.each is not None:
         for subject in subjects:
             yield from rule.each(subject)
     if rule.across is not None:
-        yield from rule.across(subjects)
+        told: set[tuple[int, str, str, str]] = set()
+        for together in surfaces:
+            for hit in rule.across(together):
+                # Two tools that many surfaces share are told of once.
+                key = (id(hit.subject), hit.path, hit.evidence, hit.other)
+                if key not in told:
+                    told.add(key)
+                    yield hit
 
 
 def _finding(rule: Rule, severity: Severity, hit: Hit) -> Finding:

@@ -186,13 +186,24 @@ def _when_not(subject: Subject) -> Iterator[Hit]:
 
 def _undocumented(subject: Subject) -> Iterator[Hit]:
     for parameter in subject.parameters:
-        if not parameter.description.strip() and not parameter.is_closed:
+        bare = not parameter.description.strip() and not parameter.is_closed
+        if bare and not _is_told(parameter, subject.tool.description):
             yield Hit(
                 subject=subject,
                 path=parameter.path,
                 words="The parameter has no description.",
                 evidence=parameter.name,
             )
+
+
+def _is_told(parameter: Parameter, text: str) -> bool:
+    """Tell whether the description of the tool speaks of a parameter by its name."""
+    name = re.escape(parameter.name)
+    # A name of several words is no word of prose; in a path or a query it says nothing.
+    if len(parameter.words) > 1 and re.search(rf"(?<![\w{{/?&=.$<:-]){name}(?![\w}}/>=-])", text):
+        return True
+    marked = rf"([`*'\"]){name}\1|^\W*{name}\s*(?:=|:|-|\u2013|\u2014)\s+\w"
+    return re.search(marked, text, re.MULTILINE) is not None
 
 
 def _echo(subject: Subject) -> Iterator[Hit]:
@@ -322,6 +333,7 @@ RULES = (
         reason="Blank lines and spaces at the ends cost tokens.",
         fix="Remove them.",
         each=_untidy,
+        on=False,
     ),
     Rule(
         id="description-no-when",
@@ -353,6 +365,7 @@ RULES = (
         reason="A model guesses what it is not told.",
         fix="Say what the value is, where it comes from, its unit or format.",
         each=_undocumented,
+        on=False,
     ),
     Rule(
         id="parameter-repeats-name",
@@ -360,6 +373,7 @@ RULES = (
         reason="A description that repeats the name costs tokens and says nothing.",
         fix="Say where the value comes from, its unit or format, or leave the description out.",
         each=_echo,
+        on=False,
     ),
     Rule(
         id="unit-missing",

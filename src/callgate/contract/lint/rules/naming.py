@@ -27,7 +27,8 @@ _PLACEHOLDERS = re.compile(r"(?:arg|param|parameter|field|input|value|var|x|y|z)
 
 def _unfit(subject: Subject) -> Iterator[Hit]:
     name = subject.tool.name
-    if not _SAFE.fullmatch(name):
+    # What reading put before the author's name is nothing that the author could change.
+    if not _SAFE.fullmatch(subject.listed.written or name):
         yield Hit(
             subject=subject,
             path="name",

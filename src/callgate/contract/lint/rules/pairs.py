@@ -132,5 +132,6 @@ RULES = (
         "is not how many tools it has but how alike they are.",
         fix="Say in each when it is meant and not the other.",
         across=_confusable,
+        on=False,
     ),
 )

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from callgate.contract.lint.finding import Severity
 from callgate.contract.lint.rule import Hit, Rule
 from callgate.contract.lint.subject import Parameter, Subject
@@ -105,8 +107,8 @@ _REQUIRED = re.compile(
 )
 _DEFAULT = re.compile(
     r"(?<!['\"`])\bdefaults?(?:\s+(?:value|is|to|as|of|set|will be))*\s*[:=]?\s*"
-    r"(?:['\"`]([^'\"`\n]{1,40})['\"`]|(true|false|null|none|-?\d+(?:\.\d+)?)(?![\w.]*\w)"
-    r"(?!\||\s*(?:%|[kmg]?b\b|percent|ms|milli|sec|min|hour|day|week|month|year)))",
+    r"(?:['\"`]([^'\"`\n]{1,40})['\"`]|(true|false|null|none|-?\d+(?:\.\d+)?)"
+    r"(?![\w.]*\w|[-/:]\d)(?!\||\s*(?:%|[kmg]?b\b|percent|ms|milli|sec|min|hour|day|week|month|year)))",
     re.IGNORECASE,
 )
 
@@ -216,7 +218,17 @@ def _optional(subject: Subject) -> Iterator[Hit]:
 
 def _told_default(parameter: Parameter) -> str:
     found = _DEFAULT.search(parameter.description)
-    return next((group for group in found.groups() if group), "") if found else ""
+    told = next((group for group in found.groups() if group), "") if found else ""
+    # A full stop before the closing quote is the sentence's, as in: defaults to `google.com.`
+    return told.removesuffix(".") if re.fullmatch(r".*\w\.", told) else told
+
+
+def _as_json(told: str, types: frozenset[str]) -> str:
+    """Return what a description says as a value of the type, in JSON."""
+    plain = re.fullmatch(r"-?\d+(?:\.\d+)?|true|false|null|none", told, re.IGNORECASE)
+    if plain and types != frozenset({"string"}):
+        return "null" if told.casefold() == "none" else told.casefold()
+    return orjson.dumps(told).decode()
 
 
 def _default(subject: Subject) -> Iterator[Hit]:
@@ -250,7 +262,7 @@ def _prose_default(subject: Subject) -> Iterator[Hit]:
                 path=parameter.path,
                 words=f"Only the description says that the default is {told!r}.",
                 evidence=parameter.description,
-                fix=f'Say it in the schema: "default": {told}.',
+                fix=f'Say it in the schema: "default": {_as_json(told, parameter.types)}.',
             )
 
 

@@ -74,6 +74,7 @@ RULES = (
         reason="A change of the result breaks agents in silence; only a promise can be checked.",
         fix="Give the schema of the result (`returns`, `outputSchema`).",
         each=_missing,
+        on=False,
     ),
     Rule(
         id="result-unbounded",
