@@ -16,8 +16,9 @@ from pydantic import AnyUrl
 
 from callgate.errors import SettingsError, ToolFailedError
 from callgate.sources.mcp import McpServer, OAuth
-from callgate.sources.mcp.http import Refusals, network
+from callgate.sources.mcp.http import network
 from callgate.sources.mcp.oauth import provider
+from callgate.sources.mcp.refusals import Refusals
 from callgate.sources.mcp.tokens import MemoryTokens
 from callgate.sources.secrets import EnvironmentVault, Secrets
 from callgate.types import Principal
@@ -123,9 +124,10 @@ async def test_a_public_server_does_not_lead_authorization_inside() -> None:
     # Nothing is sent to either: the private one comes first, and is judged by its address.
     server = McpServer(name="far", url="http://8.8.8.8/mcp")
     auth = Elsewhere("http://127.0.0.1:9/metadata")
+    ended: list[str] = []
 
     async def ask() -> None:
-        async with network(server, {}, auth, Refusals()) as (read, write):
+        async with network(server, {}, auth, Refusals(), ended.append) as (read, write):
             ping = JSONRPCRequest(jsonrpc="2.0", id=1, method="ping")
             await write.send(SessionMessage(ping))
             await read.receive()

@@ -5,43 +5,26 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from callgate.errors import ToolFailedError
+from callgate.sources.mcp.refusals import Refusals
 from callgate.sources.mcp.server import McpServer
 from callgate.sources.web.address import Reach
 
-__all__ = ["Refusals", "network"]
+__all__ = ["network"]
+
+End: TypeAlias = Callable[[str], None]
+"""Gives a connection up, because of what it is told."""
 
 _CONNECT = 10.0  # seconds
 _QUIET = 300.0  # seconds between two pieces of a stream
-
-
-class Refusals:
-    """The last answer of the server that was an HTTP error; the SDK does not pass it on.
-
-    Attributes:
-        status: Its status; 0 if there was none.
-        retry_after: Seconds after which the server wants to be asked again, if it said so.
-    """
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self.status = 0
-        self.retry_after: float | None = None
-
-    async def see(self, response: httpx2.Response) -> None:
-        """Look at an answer."""
-        if response.status_code >= 400:
-            self.status = response.status_code
-            asked = response.headers.get("retry-after", "")
-            self.retry_after = float(asked) if asked.isdigit() else None
 
 
 class _Bounded(httpx2.AsyncByteStream):
@@ -123,6 +106,7 @@ async def network(
     headers: Mapping[str, str],
     auth: httpx2.Auth | None,
     refusals: Refusals,
+    end: End,
 ) -> AsyncGenerator[Any, None]:
     """Connect to the server and give the streams of its messages.
 
@@ -131,7 +115,14 @@ async def network(
         headers: Of every request, secrets included.
         auth: What proves who we are, if anything does.
         refusals: Is shown every answer.
+        end: Gives the connection up, with the reason.
     """
+
+    async def see(response: httpx2.Response) -> None:
+        refused = refusals.see(response)
+        # The SDK would send nothing more, and tell nobody: answers come over another stream.
+        if refused and server.sse and response.request.method == "POST":
+            end(f"answered a message with HTTP status {response.status_code}")
 
     def client(*_: Any, **__: Any) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
@@ -139,7 +130,7 @@ async def network(
             auth=auth,
             timeout=httpx2.Timeout(_CONNECT, read=_QUIET),
             transport=_BoundedTransport(server.url, server.message_bytes),
-            event_hooks={"response": [refusals.see]},
+            event_hooks={"response": [see]},
         )
 
     if server.sse:
