@@ -32,14 +32,15 @@ class McpService(Service):
         if "id" not in message:
             write(writer, 202, b"")
         else:
-            self._reply(writer, message["id"], result=self._said(message))
+            self._reply(writer, message["id"], result=self.said(message))
         await writer.drain()
         return True
 
     def _reply(self, writer: asyncio.StreamWriter, number: Any, **outcome: Any) -> None:
         write(writer, 200, json.dumps({"jsonrpc": "2.0", "id": number, **outcome}).encode())
 
-    def _said(self, message: dict[str, Any]) -> dict[str, Any]:
+    def said(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a request that is no call."""
         tools = [
             {
                 "name": role,

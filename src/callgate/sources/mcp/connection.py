@@ -22,12 +22,14 @@ from callgate.codecs.foreign import bounded
 from callgate.errors import CallError, ToolFailedError, TransientError
 from callgate.pipeline import Clock
 from callgate.sources.mcp.asking import OpenCalls
+from callgate.sources.mcp.guard import Guard
 from callgate.sources.mcp.http import network
 from callgate.sources.mcp.link import Link, linked
 from callgate.sources.mcp.refusals import Refusal, Refusals
 from callgate.sources.mcp.server import McpServer, Sampler
 from callgate.sources.mcp.stdio import child
 from callgate.sources.secrets import hide
+from callgate.sources.web.client import Resolve
 
 __all__ = ["Access", "Connection", "redacted"]
 
@@ -72,7 +74,13 @@ class Connection:
     """
 
     def __init__(
-        self, server: McpServer, access: Access, *, sampler: Sampler | None, clock: Clock
+        self,
+        server: McpServer,
+        access: Access,
+        *,
+        sampler: Sampler | None,
+        clock: Clock,
+        resolve: Resolve | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -81,6 +89,7 @@ class Connection:
             access: What opens it.
             sampler: Answers the server's questions to a model.
             clock: The time of restarts.
+            resolve: Looks names of hosts up; defaults to the system.
         """
         self.calls = OpenCalls(server.hold)
         self.refusals = Refusals()
@@ -90,6 +99,7 @@ class Connection:
         self.due: float | None = None
         self._server = server
         self._access = access
+        self._guard = Guard(server.url, resolve=resolve)
         self._sampler = sampler
         self._clock = clock
         self._not_before = 0.0
@@ -222,7 +232,7 @@ class Connection:
         transport: Any = (
             child(server, access.environment, self.end)
             if server.command
-            else network(server, access.headers, access.auth, self.refusals, self.end)
+            else network(server, access.headers, access.auth, self.refusals, self._guard, self.end)
         )
         async with (
             transport as streams,

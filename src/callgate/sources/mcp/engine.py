@@ -35,6 +35,7 @@ from callgate.sources.mcp.oauth import provider
 from callgate.sources.mcp.server import McpServer, Sampler
 from callgate.sources.mcp.tokens import MemoryTokens
 from callgate.sources.secrets import Secrets, forms_of, hide
+from callgate.sources.web.client import Resolve
 from callgate.sources.web.requests import key_text
 from callgate.types import (
     Decision,
@@ -64,6 +65,7 @@ class Engine:
         secrets: Secrets,
         sampler: Sampler | None,
         clock: Clock,
+        resolve: Resolve | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -73,12 +75,14 @@ class Engine:
             secrets: Finds secrets.
             sampler: Answers the server's questions to a model.
             clock: The time of restarts and listings.
+            resolve: Looks names of hosts up; defaults to the system.
         """
         self._server = server
         self._catalogue = catalogue
         self._secrets = secrets
         self._sampler = sampler
         self._clock = clock
+        self._resolve = resolve
         self._tokens = MemoryTokens()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections: OrderedDict[str, _Held] = OrderedDict()
@@ -161,7 +165,11 @@ class Engine:
             if held is None:
                 await self._make_room()
                 connection = Connection(
-                    self._server, access, sampler=self._sampler, clock=self._clock
+                    self._server,
+                    access,
+                    sampler=self._sampler,
+                    clock=self._clock,
+                    resolve=self._resolve,
                 )
                 held = self._connections[key] = _Held(connection)
         if self._private:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
-from callgate.errors import ToolFailedError
+from callgate.sources.mcp.guard import Guard
 from callgate.sources.mcp.refusals import Refusals
 from callgate.sources.mcp.server import McpServer
-from callgate.sources.web.address import Reach
 
 __all__ = ["network"]
 
@@ -48,23 +44,17 @@ class _Bounded(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
-class _BoundedTransport(httpx2.AsyncHTTPTransport):
-    """The usual transport with bounded answers, which a public server does not lead inside.
+class _BoundedTransport(httpx2.AsyncBaseTransport):
+    """A transport with bounded answers, over connections that are judged when they are made."""
 
-    Only authorization leads to other hosts than the server's own, by addresses that the server
-    names. A server that is itself on this machine or in a private network may name others there.
-    """
-
-    def __init__(self, url: str, most: int) -> None:
-        super().__init__(trust_env=False)
-        self._own = httpx2.URL(url)
+    def __init__(self, guard: Guard, most: int) -> None:
+        self._guard = guard
+        self._inner = guard.transport()
         self._most = most
-        self._reach = Reach(())
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if request.url.host != self._own.host:
-            await self._judge(request.url)
-        response = await super().handle_async_request(request)
+        await self._guard.look(request.url)
+        response = await self._inner.handle_async_request(request)
         kind = response.headers.get("content-type", "")
         stream = response.stream
         if isinstance(stream, httpx2.AsyncByteStream):
@@ -72,32 +62,8 @@ class _BoundedTransport(httpx2.AsyncHTTPTransport):
             response.stream = _Bounded(stream, self._most, events=events)
         return response
 
-    async def _judge(self, url: httpx2.URL) -> None:
-        """Refuse an address inside, unless the server itself stands there.
-
-        Raises:
-            ToolFailedError: Nothing was sent.
-        """
-        try:
-            self._reach.judge(url.host, _port(url), await _addresses(url))
-        except ToolFailedError:
-            try:
-                self._reach.judge(self._own.host, _port(self._own), await _addresses(self._own))
-            except ToolFailedError:
-                return
-            raise
-
-
-def _port(url: httpx2.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
-
-
-async def _addresses(url: httpx2.URL) -> list[str]:
-    with suppress(ValueError):
-        return [str(ipaddress.ip_address(url.host))]
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(url.host, _port(url), type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 @asynccontextmanager
@@ -106,6 +72,7 @@ async def network(
     headers: Mapping[str, str],
     auth: httpx2.Auth | None,
     refusals: Refusals,
+    guard: Guard,
     end: End,
 ) -> AsyncGenerator[Any, None]:
     """Connect to the server and give the streams of its messages.
@@ -115,6 +82,7 @@ async def network(
         headers: Of every request, secrets included.
         auth: What proves who we are, if anything does.
         refusals: Is shown every answer.
+        guard: Judges every connection.
         end: Gives the connection up, with the reason.
     """
 
@@ -129,7 +97,7 @@ async def network(
             headers=dict(headers),
             auth=auth,
             timeout=httpx2.Timeout(_CONNECT, read=_QUIET),
-            transport=_BoundedTransport(server.url, server.message_bytes),
+            transport=_BoundedTransport(guard, server.message_bytes),
             event_hooks={"response": [see]},
         )
 
