@@ -16,14 +16,13 @@ class McpService(Service):
     def __init__(self, *canaries: str) -> None:
         super().__init__(canaries=canaries)
         self.hung: dict[Any, asyncio.Event] = {}
+        self.head = ""
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         request = await read_request(reader)
         self.requests.append(request)
         if request.method != "POST":
-            write(writer, 405, b"")
-            await writer.drain()
-            return True
+            return await self._watched(writer)
         message = json.loads(request.body)
         if message.get("method") == "tools/call":
             return await self._played(request, message, reader, writer)
@@ -36,8 +35,15 @@ class McpService(Service):
         await writer.drain()
         return True
 
+    async def _watched(self, writer: asyncio.StreamWriter) -> bool:
+        """Answer a request that carries no message: nothing is told without being asked."""
+        write(writer, 405, b"")
+        await writer.drain()
+        return True
+
     def _reply(self, writer: asyncio.StreamWriter, number: Any, **outcome: Any) -> None:
-        write(writer, 200, json.dumps({"jsonrpc": "2.0", "id": number, **outcome}).encode())
+        said = json.dumps({"jsonrpc": "2.0", "id": number, **outcome}).encode()
+        write(writer, 200, said, self.head)
 
     def said(self, message: dict[str, Any]) -> dict[str, Any]:
         """Return the result of a request that is no call."""

@@ -56,11 +56,13 @@ class Refusals:
 
     Attributes:
         last: The last one, until the server answers otherwise.
+        answered: How many requests were answered by a result.
     """
 
     def __init__(self) -> None:
         """Start with none."""
         self.last: Refusal | None = None
+        self.answered = 0
         self._open: dict[RequestId, Refusal | None] = {}
 
     @contextmanager
@@ -76,6 +78,7 @@ class Refusals:
         self._open[number] = None
         try:
             yield
+            self.answered += 1
         except MCPError as exc:
             refusal = self._open[number]
             if refusal is None:
