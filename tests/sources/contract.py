@@ -60,6 +60,7 @@ __all__ = [
     "Subject",
     "Waits",
     "WireKeys",
+    "everything",
 ]
 
 WAIT = 7.0
@@ -366,13 +367,13 @@ class Secrecy:
         for event in seen.events:
             written.append(repr(event))
             if isinstance(event, CallClosed):
-                written += _everything(event.result)
+                written += everything(event.result)
         for canary in subject.canaries:
             places = [text for text in written if canary in text]
             assert places == []
 
 
-def _everything(result: ToolResult) -> Iterator[str]:
+def everything(result: ToolResult) -> Iterator[str]:
     """Yield all that could be written of a result, and of what an error drags along."""
     yield result.text()
     yield repr(result)

@@ -214,6 +214,18 @@ async def test_the_address_that_was_judged_is_the_one_that_is_connected_to() -> 
         assert [request.headers["host"] for request in echo.log] == [f"shop.example:{port}"] * 2
 
 
+async def test_a_name_of_two_addresses_is_reached_at_the_one_that_answers() -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["::1", "127.0.0.1"]
+
+    async with echoing() as echo:
+        port = echo.url.rpartition(":")[2]
+        made = source(
+            f"http://shop.example:{port}", hosts=(f"shop.example:{port}",), resolve=resolve
+        )
+        assert (await asked(made)).ok
+
+
 async def test_a_name_that_cannot_be_looked_up_has_not_acted() -> None:
     async def resolve(host: str, port: int) -> list[str]:
         raise OSError("no such name")

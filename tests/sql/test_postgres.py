@@ -1,7 +1,6 @@
 """Statements over a real PostgreSQL server: typed, bounded, and read-only unless they say so."""
 
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from callgate.sources.secrets import EnvironmentVault, Secrets
 from callgate.sources.sql.source import SqlSource, sql
 from callgate.types import Status
 from canaries import MARK, canary
-from tests.postgres import serving
 
 TABLES = b"""
 CREATE TABLE orders (id serial PRIMARY KEY, customer int, item text, total numeric, made date);
@@ -62,21 +60,11 @@ INSERT INTO orders (item) SELECT 'late' FROM pg_sleep(60);
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
-
-
 @pytest.fixture
-def url(server: str) -> str:
-    name = f"t{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    made = server.rpartition("/")[0] + f"/{name}"
-    with psycopg.connect(made, autocommit=True) as connection:
+def url(postgres_url: str) -> str:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(TABLES)
-    return made
+    return postgres_url
 
 
 def made(folder: Path, url: str, text: str = STATEMENTS, **settings: Any) -> SqlSource:

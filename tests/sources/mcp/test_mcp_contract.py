@@ -25,7 +25,7 @@ from tests.sources.contract import (
 )
 
 CANARY = canary("55/42")
-# Nobody can say over this wire when to come back.
+# Nobody can say over a pipe when to come back; over HTTP a server can.
 PLAYED = {role: effect for role, effect in ROLES.items() if role != "busy"}
 
 

@@ -9,15 +9,18 @@ import pytest
 
 from callgate import CallPart, Gate, Principal
 from callgate.codecs.stored import answer_from_json, answer_to_json
-from callgate.errors import CallError
+from callgate.errors import CallError, TransientError
 from callgate.session import Session
 from callgate.sources.mcp import McpServer, McpSource
 from callgate.sources.secrets import EnvironmentVault, Secrets
-from callgate.testing import Captured
-from callgate.types import Effect, Progressed, Status
+from callgate.testing import Captured, FakeClock
+from callgate.types import Effect, Limits, Progressed, Status
 from canaries import canary
 from tests.loopback import listening
 from tests.sources.mcp.network import Shop, serving
+from tests.sources.mcp.over_http import McpService
+from tests.sources.webserver import Service, read_request, write
+from tests.sources.webserver import serving as web_serving
 
 Era = Literal["2025", "2026"]
 
@@ -200,4 +203,156 @@ async def test_an_answer_without_end_is_cut_off() -> None:
         source = source_over(f"http://{place}/mcp", message_bytes=1_000_000)
         with pytest.raises(CallError, match="more than 1000000 bytes"):
             await source.connect()
+        await source.aclose()
+
+
+@asynccontextmanager
+async def answering(status: int, head: str, body: bytes = b"{}") -> AsyncIterator[Service]:
+    """Serve tools over HTTP; calls are answered with an error."""
+
+    class Refusing(McpService):
+        async def _acted(
+            self, role: str, text: str, number: Any, reader: Any, writer: asyncio.StreamWriter
+        ) -> bool:
+            write(writer, status, body, head)
+            await writer.drain()
+            return True
+
+    async with web_serving(Refusing()) as service:
+        yield service
+
+
+SOON = "retry-after: 7\r\n"
+PROTOCOL_ERROR = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"I am full"}}'
+
+
+@pytest.mark.parametrize(
+    ("status", "head", "body", "told"),
+    [
+        (429, SOON, b"{}", ("transient", 7.0, False)),
+        (429, SOON, PROTOCOL_ERROR, ("transient", 7.0, False)),
+        (429, "", b"{}", ("transient", None, False)),
+        (429, "retry-after: Thu, 01 Jan 1970 00:00:00 GMT\r\n", b"{}", ("transient", 0.0, False)),
+        (408, "", b"{}", ("transient", None, False)),
+        (503, SOON, b"{}", ("transient", 7.0, False)),
+        # Without a time, a gateway may speak that has passed the call on.
+        (503, "", b"{}", ("transient", None, True)),
+        (502, SOON, b"{}", ("transient", 7.0, True)),
+        (500, "", b"{}", ("transient", None, True)),
+        (500, "", PROTOCOL_ERROR, ("tool_raised", None, False)),
+        (418, SOON, b"{}", ("tool_failed", None, False)),
+    ],
+)
+@pytest.mark.parametrize("era", ["2025", "2026"])
+async def test_an_http_error_means_what_it_means_of_a_service_on_the_web(
+    era: Era, status: int, head: str, body: bytes, told: tuple[str, float | None, bool]
+) -> None:
+    async with answering(status, head, body) as service:
+        source = source_over(f"{service.url}/mcp", era=era, limits=Limits(attempts=1))
+        async with talking(source) as session:
+            error = (await session.call("send", {"text": "x"})).error
+            assert error is not None
+            acted = isinstance(error, TransientError) and error.acted
+            assert (error.code, error.retry_after, acted) == told
+            if error.code != "tool_raised":
+                assert f"HTTP status {status}" in error.message
+                assert error.details == {"status": status}
+
+
+async def test_an_effect_that_was_turned_away_is_tried_again_and_one_that_was_not_is_in_doubt() -> (
+    None
+):
+    for head, status, tries in ((SOON, Status.ERROR, 3), ("", Status.IN_DOUBT, 1)):
+        async with answering(503, head) as service:
+            source = McpSource(McpServer(name="shop", url=f"{service.url}/mcp"))
+            await source.connect()
+            clock = FakeClock(instant=True)
+            result = await Gate([source], clock=clock).session().call("send", {"text": "x"})
+            await source.aclose()
+            assert (result.status, len(service.arrivals)) == (status, tries)
+            assert clock.slept == [7.0] * (tries - 1)
+
+
+async def test_of_calls_at_once_only_the_one_that_was_turned_away_says_so() -> None:
+    class Choosy(McpService):
+        async def _acted(
+            self, role: str, text: str, number: Any, reader: Any, writer: asyncio.StreamWriter
+        ) -> bool:
+            async with self.changed:  # all are answered together
+                await self.changed.wait_for(lambda: len(self.arrivals) >= 4)
+            write(writer, int(text), b"{}", SOON)
+            await writer.drain()
+            return True
+
+    async with web_serving(Choosy()) as service:
+        source = source_over(f"{service.url}/mcp", limits=Limits(attempts=1))
+        async with talking(source) as session:
+            texts = ["418", "429", "404", "502"]
+            results = await asyncio.gather(
+                *(session.call("echo", {"text": text}) for text in texts)
+            )
+        said = [result.error and result.error.code for result in results]
+        assert said == ["tool_failed", "transient", "tool_failed", "transient"]
+        assert [result.error and result.error.retry_after for result in results] == [
+            None,
+            7.0,
+            None,
+            7.0,
+        ]
+
+
+async def test_the_old_events_tell_when_a_message_was_turned_away(shop: Shop) -> None:
+    inner, posts = shop.application(sse=True), 0
+
+    async def turning_away(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal posts
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await inner(scope, receive, send)
+            return
+        posts += 1
+        if posts != 4:  # initialize, initialized, tools/list, and then the call
+            await inner(scope, receive, send)
+            return
+        await send(
+            {"type": "http.response.start", "status": 429, "headers": [(b"retry-after", b"7")]}
+        )
+        await send({"type": "http.response.body", "body": b""})
+
+    with serving(turning_away) as address:
+        source = source_over(f"{address}/sse", era="2025")
+        await source.connect()
+        clock = FakeClock(instant=True)
+        result = await Gate([source], clock=clock).session().call("add", {"a": 1, "b": 2})
+        assert (result.unwrap(), result.attempts) == ({"result": 3}, 2)
+        assert clock.slept == [7.0]
+        await source.aclose()
+
+
+@pytest.mark.parametrize("era", ["auto", "2025", "2026"])
+async def test_a_server_that_asks_for_time_is_not_started_again_before(
+    era: Literal["auto", "2025", "2026"],
+) -> None:
+    asked = 0
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await read_request(reader)
+        asked += 1
+        write(writer, 429, b"", SOON)
+
+    clock = FakeClock()
+    async with listening(refuse) as place:
+        source = McpSource(McpServer(name="shop", url=f"http://{place}/mcp", era=era), clock=clock)
+        with pytest.raises(TransientError, match="answered with HTTP status 429") as caught:
+            await source.connect()
+        assert (caught.value.retry_after, caught.value.acted) == (7.0, False)
+        clock.advance(6.0)
+        with pytest.raises(TransientError, match="is not started again yet") as caught:
+            await source.connect()
+        assert caught.value.retry_after == 1.0
+        assert asked == 1
+        clock.advance(1.0)
+        with pytest.raises(TransientError):
+            await source.connect()
+        assert asked == 2
         await source.aclose()

@@ -2,7 +2,6 @@
 
 from typing import Any, Literal
 
-import httpx2
 import pytest
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.auth.extensions.client_credentials import (
@@ -10,13 +9,10 @@ from mcp.client.auth.extensions.client_credentials import (
     PrivateKeyJWTOAuthProvider,
 )
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
-from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCRequest
 from pydantic import AnyUrl
 
-from callgate.errors import SettingsError, ToolFailedError
+from callgate.errors import SettingsError
 from callgate.sources.mcp import McpServer, OAuth
-from callgate.sources.mcp.http import Refusals, network
 from callgate.sources.mcp.oauth import provider
 from callgate.sources.mcp.tokens import MemoryTokens
 from callgate.sources.secrets import EnvironmentVault, Secrets
@@ -106,30 +102,3 @@ async def test_tokens_belong_to_the_server_or_to_one_principal_of_it(personal: b
     assert (await again.context.storage.get_client_info()).client_id == "c"
     other = await made(tokens, BO, authorize=agree, personal=personal)
     assert (await other.context.storage.get_tokens() is None) is personal
-
-
-class Elsewhere(httpx2.Auth):
-    """Asks another host first, as authorization does."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def auth_flow(self, request: httpx2.Request) -> Any:
-        yield httpx2.Request("GET", self.url)
-        yield request
-
-
-async def test_a_public_server_does_not_lead_authorization_inside() -> None:
-    # Nothing is sent to either: the private one comes first, and is judged by its address.
-    server = McpServer(name="far", url="http://8.8.8.8/mcp")
-    auth = Elsewhere("http://127.0.0.1:9/metadata")
-
-    async def ask() -> None:
-        async with network(server, {}, auth, Refusals()) as (read, write):
-            ping = JSONRPCRequest(jsonrpc="2.0", id=1, method="ping")
-            await write.send(SessionMessage(ping))
-            await read.receive()
-
-    with pytest.raises((ToolFailedError, ExceptionGroup)) as caught:
-        await ask()
-    assert "not public" in repr(caught.value)

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, cast
 
 import anyio
@@ -21,15 +22,20 @@ from callgate.codecs.foreign import bounded
 from callgate.errors import CallError, ToolFailedError, TransientError
 from callgate.pipeline import Clock
 from callgate.sources.mcp.asking import OpenCalls
-from callgate.sources.mcp.http import Refusals, network
+from callgate.sources.mcp.guard import Guard
+from callgate.sources.mcp.http import network
 from callgate.sources.mcp.link import Link, linked
+from callgate.sources.mcp.refusals import Refusal, Refusals
 from callgate.sources.mcp.server import McpServer, Sampler
 from callgate.sources.mcp.stdio import child
 from callgate.sources.secrets import hide
+from callgate.sources.web.client import Resolve
 
 __all__ = ["Access", "Connection", "redacted"]
 
 _FIRST, _MOST = 0.5, 60.0  # seconds between two starts
+_LONGEST = 3_600.0  # seconds a server may ask us to leave it alone
+_CLEAR = 1.0  # seconds a connection that broke gets to say why
 _CLOSE = 10.0  # seconds a connection gets to end in order
 
 
@@ -60,7 +66,7 @@ class Connection:
 
     Attributes:
         calls: The open calls, for a server of the old era.
-        refusals: The last HTTP error of a server on the network.
+        refusals: The HTTP errors of a server on the network.
         forms: What is taken out of all that the server says.
         failures: Starts in a row that came to nothing, or to no answer.
         reason: Why it ended the last time.
@@ -68,7 +74,13 @@ class Connection:
     """
 
     def __init__(
-        self, server: McpServer, access: Access, *, sampler: Sampler | None, clock: Clock
+        self,
+        server: McpServer,
+        access: Access,
+        *,
+        sampler: Sampler | None,
+        clock: Clock,
+        resolve: Resolve | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -77,6 +89,7 @@ class Connection:
             access: What opens it.
             sampler: Answers the server's questions to a model.
             clock: The time of restarts.
+            resolve: Looks names of hosts up; defaults to the system.
         """
         self.calls = OpenCalls(server.hold)
         self.refusals = Refusals()
@@ -86,6 +99,7 @@ class Connection:
         self.due: float | None = None
         self._server = server
         self._access = access
+        self._guard = Guard(server.url, resolve=resolve)
         self._sampler = sampler
         self._clock = clock
         self._not_before = 0.0
@@ -135,6 +149,22 @@ class Connection:
         self._link = None
         self._stop.set()
 
+    async def broken(self, link: Link) -> None:
+        """Wait until a connection that broke is cleared away: then its reason is known.
+
+        Until then it looks as if it stood, and the next attempt would end as this one did.
+
+        Args:
+            link: What broke; another one may stand by now.
+        """
+        owner = self._owner
+        if self._link is not link or owner is None:
+            return
+        await asyncio.wait({owner}, timeout=_CLEAR)
+        # A transport of the SDK that can send nothing more may still listen.
+        if self._link is link:
+            self.end("closed the connection")
+
     async def aclose(self) -> None:
         """End the connection and wait for its end."""
         await self.calls.close()
@@ -167,19 +197,25 @@ class Connection:
             if self._stop is stop:
                 self._link = self._starting = None
             if error is not None and not self.reason:
-                self.reason = redacted(bounded(_words(error), 500), self.forms)
+                said = _words(error, self.refusals.last)
+                self.reason = redacted(bounded(said, 500), self.forms)
             if not starting.done():
-                self._failed()
-                starting.set_exception(self._refusal(error))
+                refusal = self._refusal(error)
+                self._failed(refusal.retry_after or 0.0)
+                starting.set_exception(refusal)
 
-    def _failed(self) -> None:
+    def _failed(self, asked: float) -> None:
         self.failures += 1
         wait = min(_MOST, _FIRST * 2.0 ** (self.failures - 2)) if self.failures > 1 else 0.0
-        self._not_before = self._clock.time() + wait
+        self._not_before = self._clock.time() + max(wait, min(asked, _LONGEST))
 
     def _refusal(self, error: Exception | None) -> CallError:
         told = self._told("could not be started")
-        shut = not isinstance(error, TimeoutError) and self.refusals.status in (401, 403)
+        last = None if isinstance(error, TimeoutError) else self.refusals.last
+        if last is not None and (passing := last.error(told)) is not None:
+            # Whatever it did, no call was among it.
+            return TransientError(told, retry_after=passing.retry_after, details=passing.details)
+        shut = last is not None and last.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
         if shut or isinstance(error, OAuthFlowError | ToolFailedError):
             return ToolFailedError(f"{told} It does not let us in.")
         return TransientError(told)
@@ -191,15 +227,16 @@ class Connection:
     @asynccontextmanager
     async def _dialled(self) -> AsyncGenerator[Link, None]:
         self.reason = ""
+        self.refusals.last = None
         server, access = self._server, self._access
         transport: Any = (
             child(server, access.environment, self.end)
             if server.command
-            else network(server, access.headers, access.auth, self.refusals)
+            else network(server, access.headers, access.auth, self.refusals, self._guard, self.end)
         )
         async with (
             transport as streams,
-            linked(server, streams, self.calls.ask, self._sampler) as link,
+            linked(server, streams, self.calls.ask, self._sampler, self.refusals) as link,
         ):
             yield link
 
@@ -211,9 +248,14 @@ def _first(error: Exception) -> Exception:
     return error
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception, last: Refusal | None) -> str:
+    if last is not None and isinstance(error, MCPError | httpx2.HTTPStatusError):
+        return f"answered with HTTP status {last.status}"
     if isinstance(error, FileNotFoundError):
         return f"there is no {error.filename!r}"
     if isinstance(error, MCPError | TimeoutError | CallError):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return f"cannot be reached ({said})"
+    return f"broke off ({said})" if isinstance(error, httpx2.TransportError) else said

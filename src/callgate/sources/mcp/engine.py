@@ -19,24 +19,23 @@ from callgate.codecs.mcp import Asks, call_params, read_result
 from callgate.codecs.mcp_tools import Offer
 from callgate.errors import (
     BusyError,
-    CallError,
     DeniedError,
     MisuseError,
     ResultError,
     ToolFailedError,
-    ToolRaisedError,
-    TransientError,
     UnknownToolError,
 )
 from callgate.pipeline import Clock
 from callgate.sources.mcp.asking import OpenCall, answers, pending_of, replied
 from callgate.sources.mcp.catalogue import Catalogue, Change
 from callgate.sources.mcp.connection import Access, Connection, redacted
+from callgate.sources.mcp.failures import failure_of
 from callgate.sources.mcp.link import Link, UnreadableError
 from callgate.sources.mcp.oauth import provider
 from callgate.sources.mcp.server import McpServer, Sampler
 from callgate.sources.mcp.tokens import MemoryTokens
 from callgate.sources.secrets import Secrets, forms_of, hide
+from callgate.sources.web.client import Resolve
 from callgate.sources.web.requests import key_text
 from callgate.types import (
     Decision,
@@ -53,7 +52,6 @@ __all__ = ["Engine"]
 _CONNECTIONS = 64  # of one server, where principals have their own
 _ROUNDS = 10  # answers in a row that a server may ask of us within one call
 _PROGRESS = 1_000  # events of one call
-_SAID = 2_000  # characters of a server's error that a model reads
 
 
 class Engine:
@@ -67,6 +65,7 @@ class Engine:
         secrets: Secrets,
         sampler: Sampler | None,
         clock: Clock,
+        resolve: Resolve | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -76,12 +75,14 @@ class Engine:
             secrets: Finds secrets.
             sampler: Answers the server's questions to a model.
             clock: The time of restarts and listings.
+            resolve: Looks names of hosts up; defaults to the system.
         """
         self._server = server
         self._catalogue = catalogue
         self._secrets = secrets
         self._sampler = sampler
         self._clock = clock
+        self._resolve = resolve
         self._tokens = MemoryTokens()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections: OrderedDict[str, _Held] = OrderedDict()
@@ -134,13 +135,11 @@ class Engine:
             link = await self._fresh(held)
             if (change := held.changes.get(offer.name)) is not None:
                 raise _changed(call, change, self._server.name)
-            return await _Exchange(
-                held.connection, link, offer, call, self._server, self._sampler
-            ).run(lambda: self._look(held, link))
-        except CallError:
-            raise
-        except MCPError as exc:
-            raise _translated(exc, call.name, held.connection) from None
+            exchange = _Exchange(held.connection, link, offer, call, self._server, self._sampler)
+            try:
+                return await exchange.run(lambda: self._look(held, link))
+            except MCPError as exc:
+                raise await failure_of(exc, call.name, held.connection, link) from None
         finally:
             held.busy -= 1
 
@@ -166,7 +165,11 @@ class Engine:
             if held is None:
                 await self._make_room()
                 connection = Connection(
-                    self._server, access, sampler=self._sampler, clock=self._clock
+                    self._server,
+                    access,
+                    sampler=self._sampler,
+                    clock=self._clock,
+                    resolve=self._resolve,
                 )
                 held = self._connections[key] = _Held(connection)
         if self._private:
@@ -240,7 +243,9 @@ class Engine:
             try:
                 listing = await link.tools()
             except MCPError as exc:
-                raise _translated(exc, "tools/list", held.connection) from None
+                raise await failure_of(
+                    exc, "tools/list", held.connection, link, acts=False
+                ) from None
             except UnreadableError as exc:
                 raise ResultError(f"The MCP server {self._server.name!r}: {exc}.") from exc
             held.connection.served()
@@ -454,36 +459,3 @@ def _identity(access: Access, principal: Principal | None) -> str:
     if principal is not None:
         parts.append([principal.tenant, principal.id])
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
-
-
-_REFUSED = (mt.INVALID_PARAMS, mt.INVALID_REQUEST, mt.METHOD_NOT_FOUND, mt.HEADER_MISMATCH)
-
-
-def _translated(exc: MCPError, name: str, connection: Connection) -> CallError:
-    """Return what an error of the protocol means for the call."""
-    said = orjson.dumps(bounded(redacted(exc.message, connection.forms), _SAID)).decode()
-    if exc.code == mt.CONNECTION_CLOSED and connection.standing is None:
-        why = f": it {connection.reason}" if connection.reason else ""
-        return TransientError(f"{name}: the connection to the server broke{why}.", acted=True)
-    if exc.code in (mt.CONNECTION_CLOSED, mt.REQUEST_TIMEOUT):
-        return TransientError(f"{name}: no answer came: {said}.", acted=True)
-    if exc.message == "Session terminated":
-        connection.end("forgot the session")
-        return TransientError(f"{name}: the server has forgotten the session.")
-    if exc.message == "Server returned an error response" and connection.refusals.status:
-        return _http(name, connection)
-    if exc.code == mt.PARSE_ERROR:
-        return ResultError(f"{name}: the server's answer is not readable: {said}.")
-    if exc.code in _REFUSED:
-        return ToolFailedError(f"{name}: the server refuses the call. It says: {said}")
-    return ToolRaisedError(f"{name}: the server reports an error ({exc.code}): {said}")
-
-
-def _http(name: str, connection: Connection) -> CallError:
-    status, after = connection.refusals.status, connection.refusals.retry_after
-    told = f"{name}: the server answered with HTTP status {status}."
-    if status in (429, 503):
-        return TransientError(told, retry_after=after)
-    if status >= 500:
-        return TransientError(told, acted=True)
-    return ToolFailedError(told)

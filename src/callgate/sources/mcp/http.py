@@ -2,119 +2,139 @@
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
 
 import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
-from callgate.errors import ToolFailedError
+from callgate.sources.mcp.guard import Guard
+from callgate.sources.mcp.refusals import Refusals
 from callgate.sources.mcp.server import McpServer
-from callgate.sources.web.address import Reach
 
-__all__ = ["Refusals", "network"]
+__all__ = ["network"]
+
+End: TypeAlias = Callable[[str], None]
+"""Gives a connection up, because of what it is told."""
 
 _CONNECT = 10.0  # seconds
 _QUIET = 300.0  # seconds between two pieces of a stream
+_MESSAGES = 4  # of the longest there may be, in a stream of events without an answer
 
 
-class Refusals:
-    """The last answer of the server that was an HTTP error; the SDK does not pass it on.
+class _Meter:
+    """Counts the bytes of events that come without an answer to any request."""
 
-    Attributes:
-        status: Its status; 0 if there was none.
-        retry_after: Seconds after which the server wants to be asked again, if it said so.
-    """
+    def __init__(self, most: int, refusals: Refusals | None = None) -> None:
+        self.most = most
+        self._refusals = refusals
+        self._answers = 0
+        self._seen = 0
 
-    def __init__(self) -> None:
-        """Start with none."""
-        self.status = 0
-        self.retry_after: float | None = None
-
-    async def see(self, response: httpx2.Response) -> None:
-        """Look at an answer."""
-        if response.status_code >= 400:
-            self.status = response.status_code
-            asked = response.headers.get("retry-after", "")
-            self.retry_after = float(asked) if asked.isdigit() else None
+    def over(self, size: int) -> bool:
+        """Count a piece and return whether it is too much."""
+        answers = 0 if self._refusals is None else self._refusals.answered
+        if answers != self._answers:
+            self._answers, self._seen = answers, 0
+        self._seen += size
+        return self._seen > self.most
 
 
-class _Bounded(httpx2.AsyncByteStream):
-    """A body of at most so many bytes; of a stream of events, one event."""
+class _Body(httpx2.AsyncByteStream):
+    """A body of at most so many bytes."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream, most: int, *, events: bool) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, most: int) -> None:
         self._stream = stream
         self._most = most
-        self._events = events
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         seen = 0
         async for chunk in self._stream:
-            end = max(chunk.rfind(b"\n\n"), chunk.rfind(b"\n\r\n")) if self._events else -1
-            seen = len(chunk) - end - 1 if end >= 0 else seen + len(chunk)
+            seen += len(chunk)
             if seen > self._most:
-                raise httpx2.ReadError(f"the server sent more than {self._most} bytes at once")
+                # The SDK takes this as an answer that cannot be read, and keeps the connection.
+                raise httpx2.StreamError(_long(self._most))
             yield chunk
 
     async def aclose(self) -> None:
         await self._stream.aclose()
 
 
-class _BoundedTransport(httpx2.AsyncHTTPTransport):
-    """The usual transport with bounded answers, which a public server does not lead inside.
+class _Events(httpx2.AsyncByteStream):
+    """A stream of events: each is bounded, and so are all together that answer nothing."""
 
-    Only authorization leads to other hosts than the server's own, by addresses that the server
-    names. A server that is itself on this machine or in a private network may name others there.
-    """
-
-    def __init__(self, url: str, most: int) -> None:
-        super().__init__(trust_env=False)
-        self._own = httpx2.URL(url)
+    def __init__(
+        self, stream: httpx2.AsyncByteStream, most: int, meter: _Meter, end: End | None
+    ) -> None:
+        self._stream = stream
         self._most = most
-        self._reach = Reach(())
+        self._meter = meter
+        self._end = end
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        seen = 0
+        async for chunk in self._stream:
+            last = max(chunk.rfind(b"\n\n"), chunk.rfind(b"\n\r\n"))
+            seen = len(chunk) - last - 1 if last >= 0 else seen + len(chunk)
+            if seen > self._most:
+                raise self._broken(_long(self._most))
+            if self._meter.over(len(chunk)):
+                raise self._broken(
+                    f"floods: more than {self._meter.most} bytes of events that answer nothing"
+                )
+            yield chunk
+
+    def _broken(self, told: str) -> httpx2.SSEError:
+        """Return what the SDK tells the call whose stream this is; one of no call ends them all."""
+        if self._end is not None:
+            self._end(told)
+        return httpx2.SSEError(f"the server {told}")
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def _long(most: int) -> str:
+    return f"sent more than {most} bytes at once"
+
+
+class _BoundedTransport(httpx2.AsyncBaseTransport):
+    """A transport with bounded answers, over connections that are judged when they are made."""
+
+    def __init__(self, guard: Guard, most: int, refusals: Refusals, end: End) -> None:
+        self._guard = guard
+        self._inner = guard.transport()
+        self._most = most
+        self._end = end
+        # Of the streams that are no request's own, one after another: a server that lets us
+        # connect again and again floods, too.
+        self._common = _Meter(_MESSAGES * most, refusals)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if request.url.host != self._own.host:
-            await self._judge(request.url)
-        response = await super().handle_async_request(request)
-        kind = response.headers.get("content-type", "")
+        await self._guard.look(request.url)
+        response = await self._inner.handle_async_request(request)
         stream = response.stream
+        if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            await response.aclose()
+            raise httpx2.RemoteProtocolError("the server packed an answer without being asked to")
         if isinstance(stream, httpx2.AsyncByteStream):
-            events = kind.startswith("text/event-stream")
-            response.stream = _Bounded(stream, self._most, events=events)
+            response.stream = self._bounded(stream, request, response)
         return response
 
-    async def _judge(self, url: httpx2.URL) -> None:
-        """Refuse an address inside, unless the server itself stands there.
+    def _bounded(
+        self, stream: httpx2.AsyncByteStream, request: httpx2.Request, response: httpx2.Response
+    ) -> httpx2.AsyncByteStream:
+        kind = response.headers.get("content-type", "").lower()
+        if not kind.startswith("text/event-stream"):
+            return _Body(stream, self._most)
+        if request.method == "POST":
+            return _Events(stream, self._most, _Meter(_MESSAGES * self._most), None)
+        return _Events(stream, self._most, self._common, self._end)
 
-        Raises:
-            ToolFailedError: Nothing was sent.
-        """
-        try:
-            self._reach.judge(url.host, _port(url), await _addresses(url))
-        except ToolFailedError:
-            try:
-                self._reach.judge(self._own.host, _port(self._own), await _addresses(self._own))
-            except ToolFailedError:
-                return
-            raise
-
-
-def _port(url: httpx2.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
-
-
-async def _addresses(url: httpx2.URL) -> list[str]:
-    with suppress(ValueError):
-        return [str(ipaddress.ip_address(url.host))]
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(url.host, _port(url), type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 @asynccontextmanager
@@ -123,6 +143,8 @@ async def network(
     headers: Mapping[str, str],
     auth: httpx2.Auth | None,
     refusals: Refusals,
+    guard: Guard,
+    end: End,
 ) -> AsyncGenerator[Any, None]:
     """Connect to the server and give the streams of its messages.
 
@@ -131,15 +153,24 @@ async def network(
         headers: Of every request, secrets included.
         auth: What proves who we are, if anything does.
         refusals: Is shown every answer.
+        guard: Judges every connection.
+        end: Gives the connection up, with the reason.
     """
+
+    async def see(response: httpx2.Response) -> None:
+        refused = refusals.see(response)
+        # The SDK would send nothing more, and tell nobody: answers come over another stream.
+        if refused and server.sse and response.request.method == "POST":
+            end(f"answered a message with HTTP status {response.status_code}")
 
     def client(*_: Any, **__: Any) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
-            headers=dict(headers),
+            # Bytes are counted as they come, so they must not grow afterwards.
+            headers={"accept-encoding": "identity", **headers},
             auth=auth,
             timeout=httpx2.Timeout(_CONNECT, read=_QUIET),
-            transport=_BoundedTransport(server.url, server.message_bytes),
-            event_hooks={"response": [refusals.see]},
+            transport=_BoundedTransport(guard, server.message_bytes, refusals, end),
+            event_hooks={"response": [see]},
         )
 
     if server.sse:

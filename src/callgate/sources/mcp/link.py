@@ -7,6 +7,7 @@ are: its client would walk every result three times.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -34,6 +35,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 from pydantic import ValidationError
 
 from callgate.codecs.mcp import stamp
+from callgate.sources.mcp.refusals import Refusals
 from callgate.sources.mcp.server import McpServer, Sampler
 
 __all__ = ["Elicit", "Link", "Listing", "UnreadableError", "linked"]
@@ -43,6 +45,7 @@ _log = logging.getLogger("callgate.mcp")
 _CLIENT = mt.Implementation(name="callgate", version="0.1.0")
 _PAGES = 1_000  # of one listing
 _TOOLS = 20_000  # of one server
+_FIRST_ID = 1_000_000  # of our requests; the SDK's own begin at 1
 
 
 Elicit: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -78,7 +81,11 @@ class Link:
     """
 
     def __init__(
-        self, dispatcher: JSONRPCDispatcher[Any], session: ClientSession, able: dict[str, Any]
+        self,
+        dispatcher: JSONRPCDispatcher[Any],
+        session: ClientSession,
+        able: dict[str, Any],
+        refusals: Refusals,
     ) -> None:
         """Keep the connection; use `linked`.
 
@@ -86,12 +93,15 @@ class Link:
             dispatcher: Carries our messages.
             session: Has settled the era.
             able: Our capabilities.
+            refusals: Knows which of our requests were answered by an HTTP error.
         """
         self.stale = False
         self.version = session.protocol_version or ""
         self.modern = self.version in MODERN_PROTOCOL_VERSIONS
         self._dispatcher = dispatcher
         self._able = able
+        self._refusals = refusals
+        self._ids = itertools.count(_FIRST_ID)
         self._client = _CLIENT.model_dump(by_alias=True, mode="json", exclude_none=True)
         self._headers: dict[str, dict[tuple[str, ...], str]] = {}
 
@@ -166,10 +176,12 @@ class Link:
                 repeated = self._headers.get(name)
                 if repeated:
                     headers.update(mcp_param_headers(repeated, params["arguments"]))
-        options: CallOptions = {"headers": headers}
+        number = next(self._ids)
+        options: CallOptions = {"headers": headers, "request_id": number}
         if progress is not None:
             options["on_progress"] = progress
-        return await self._dispatcher.send_raw_request(method, params, options)
+        with self._refusals.watching(number):
+            return await self._dispatcher.send_raw_request(method, params, options)
 
 
 def _least(known: float | None, said: object) -> float | None:
@@ -181,7 +193,11 @@ def _least(known: float | None, said: object) -> float | None:
 
 @asynccontextmanager
 async def linked(
-    server: McpServer, streams: Any, elicit: Elicit, sampler: Sampler | None
+    server: McpServer,
+    streams: Any,
+    elicit: Elicit,
+    sampler: Sampler | None,
+    refusals: Refusals,
 ) -> AsyncGenerator[Link, None]:
     """Settle the era over the streams of a transport and give the standing connection.
 
@@ -208,14 +224,14 @@ async def linked(
         message_handler=notice,
     )
     async with session:
-        await _settle(session, server.era)
-        link = Link(dispatcher, session, callbacks.able())
+        await _settle(session, server.era, refusals)
+        link = Link(dispatcher, session, callbacks.able(), refusals)
         held.append(link)
         async with _watched(session, link):
             yield link
 
 
-async def _settle(session: ClientSession, era: str) -> None:
+async def _settle(session: ClientSession, era: str, refusals: Refusals) -> None:
     """Find the newest version that both sides speak."""
     if era == "2025":
         await session.initialize()
@@ -225,6 +241,8 @@ async def _settle(session: ClientSession, era: str) -> None:
     except (MCPError, RuntimeError, ValidationError) as exc:
         if era == "2026" or _modern_only(exc):
             raise
+        if refusals.last is not None and refusals.last.turned_away:
+            raise  # it says nothing about its era, and wants to be left alone for now
         # Whatever is no proof of the new era is an old server.
         await _shake_hands(session)
 

@@ -16,6 +16,7 @@ from callgate.types import ANYONE, Principal, Tool, ToolCall, ToolResult
 
 if TYPE_CHECKING:
     from callgate.sources.mcp.engine import Engine
+    from callgate.sources.web.client import Resolve
 
 __all__ = ["Health", "McpSource"]
 
@@ -53,6 +54,7 @@ class McpSource:
         secrets: Secrets | None = None,
         sampler: Sampler | None = None,
         clock: Clock | None = None,
+        resolve: Resolve | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -64,6 +66,7 @@ class McpSource:
                 and of files below the working folder.
             sampler: Answers a server that asks for a model; without it none may ask.
             clock: The time of restarts and listings; defaults to the event loop's.
+            resolve: Looks names of hosts up; defaults to the system.
         """
         self.server = server
         self._catalogue = Catalogue(server)
@@ -72,6 +75,7 @@ class McpSource:
         self._secrets = secrets or Secrets.usual(Path())
         self._sampler = sampler
         self._clock = clock or LoopClock()
+        self._resolve = resolve
         self._engine: Engine | None = None
 
     def __repr__(self) -> str:
@@ -173,5 +177,6 @@ class McpSource:
                 secrets=self._secrets,
                 sampler=self._sampler,
                 clock=self._clock,
+                resolve=self._resolve,
             )
         return self._engine

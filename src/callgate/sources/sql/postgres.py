@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -119,19 +120,18 @@ class PostgresDatabase:
             options += " -c default_transaction_read_only=on"
         try:
             secret = await self._secrets.get(self._place)
+        except SettingsError as exc:
+            raise ToolFailedError(f"{name}: {exc.message}") from None
+        with suppress(psycopg.Error):
             return await psycopg.AsyncConnection.connect(
                 secret.reveal(),
                 autocommit=True,
                 connect_timeout=max(2, round(timeout)),
                 options=options,
             )
-        except SettingsError as exc:
-            raise ToolFailedError(f"{name}: {exc.message}") from None
-        except psycopg.Error:
-            # Its message and frames hold the connection string.
-            raise TransientError(
-                f"{name}: the database at {self._place} cannot be reached."
-            ) from None
+        # Not while its error is handled: its message and frames hold the connection string, and
+        # would be the context of ours.
+        raise TransientError(f"{name}: the database at {self._place} cannot be reached.")
 
 
 async def _reading(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.message import Message
@@ -19,7 +20,7 @@ from callgate.sources.web.client import Answer
 from callgate.sources.web.operation import Operation
 from callgate.types import Effect, FilePart, ImagePart, Status, ToolResult
 
-__all__ = ["failure", "plain", "result_of", "value_of"]
+__all__ = ["failure", "passing", "plain", "result_of", "value_of"]
 
 _EXPLAINED = 1_000
 """Characters of a service's own words that an error repeats."""
@@ -119,15 +120,28 @@ def failure(operation: Operation, answer: Answer) -> CallError:
             "arguments may be allowed, the same ones will not.",
             details=details,
         )
-    if status in _NOT_ACTED or status in _PASSING:
-        wait = _retry_after(answer)
-        # A service that names a time has turned the request away; without one, a gateway may
-        # speak that has passed it on.
-        turned_away = status in _NOT_ACTED or (
-            status == HTTPStatus.SERVICE_UNAVAILABLE and wait is not None
-        )
-        return TransientError(message, retry_after=wait, acted=not turned_away, details=details)
-    return ToolFailedError(message, details=details)
+    return passing(status, answer.headers, message) or ToolFailedError(message, details=details)
+
+
+def passing(status: int, headers: Mapping[str, str], message: str) -> TransientError | None:
+    """Return the error that a status stands for, if what it stands for may pass.
+
+    Args:
+        status: The HTTP status.
+        headers: The headers of the answer, by names in lower case.
+        message: What the error says.
+    """
+    if status not in _NOT_ACTED and status not in _PASSING:
+        return None
+    wait = _retry_after(headers)
+    # A service that names a time has turned the request away; without one, a gateway may
+    # speak that has passed it on.
+    turned_away = status in _NOT_ACTED or (
+        status == HTTPStatus.SERVICE_UNAVAILABLE and wait is not None
+    )
+    return TransientError(
+        message, retry_after=wait, acted=not turned_away, details={"status": status}
+    )
 
 
 def _check_whole(operation: Operation, answer: Answer) -> None:
@@ -204,8 +218,8 @@ def _words(value: Any, depth: int = 0) -> str:
     return text
 
 
-def _retry_after(answer: Answer) -> float | None:
-    given = answer.headers.get("retry-after", "").strip()
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    given = headers.get("retry-after", "").strip()
     if given.isascii() and given.isdigit():
         return float(given[:9])
     try:

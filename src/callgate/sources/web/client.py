@@ -21,7 +21,21 @@ from callgate.errors import CallError, ResultError, ToolFailedError, TransientEr
 from callgate.sources.secrets import hide
 from callgate.sources.web.address import Reach
 
-__all__ = ["ADDRESS", "Address", "Answer", "Outgoing", "Proof", "Resolve", "WebClient"]
+__all__ = [
+    "ADDRESS",
+    "Address",
+    "Answer",
+    "GuardedTransport",
+    "Judge",
+    "Outgoing",
+    "Proof",
+    "Resolve",
+    "WebClient",
+    "look_up",
+]
+
+Judge: TypeAlias = Callable[[str, int, Sequence[str]], object]
+"""Raises a `CallError` when a host and port may not be reached at all of these addresses."""
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Looks a name up and gives its addresses."""
@@ -113,7 +127,7 @@ class WebClient:
         """
         self.reach = reach
         self._limit = response_bytes
-        self._network = _Network(reach, resolve or _resolve)
+        self._resolve = resolve
         self._client: httpx2.AsyncClient | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -185,7 +199,7 @@ class WebClient:
             secure = any(origin.scheme == "https" for origin in self.reach.origins)
             self._loop = loop
             self._client = httpx2.AsyncClient(
-                transport=_Transport(self._network, secure=secure),
+                transport=GuardedTransport(self.reach.judge, resolve=self._resolve, secure=secure),
                 follow_redirects=False,
                 trust_env=False,
             )
@@ -194,10 +208,19 @@ class WebClient:
         return self._client
 
 
-class _Transport(httpx2.AsyncHTTPTransport):
+class GuardedTransport(httpx2.AsyncHTTPTransport):
     """The usual transport over connections that are judged when they are made."""
 
-    def __init__(self, network: _Network, *, secure: bool) -> None:
+    def __init__(
+        self, judge: Judge, *, resolve: Resolve | None = None, secure: bool = True
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            judge: Is asked before a connection is made, and once more when it is.
+            resolve: Looks names up; defaults to the system.
+            secure: Whether anybody is spoken to over TLS.
+        """
         # Loading the certificates costs 18 ms; a plain context trusts nobody.
         context = httpx2.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         super().__init__(verify=context, trust_env=False)
@@ -206,7 +229,7 @@ class _Transport(httpx2.AsyncHTTPTransport):
             max_connections=_CONNECTIONS,
             max_keepalive_connections=_CONNECTIONS,
             keepalive_expiry=15.0,
-            network_backend=network,
+            network_backend=_Network(judge, resolve or look_up),
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -227,10 +250,10 @@ class _Transport(httpx2.AsyncHTTPTransport):
 
 
 class _Network(httpcore2.AsyncNetworkBackend):
-    """Makes connections: a name is looked up once, judged, and connected to by its address."""
+    """Makes connections: a name is looked up once, judged, and connected to by its addresses."""
 
-    def __init__(self, reach: Reach, resolve: Resolve) -> None:
-        self._reach = reach
+    def __init__(self, judge: Judge, resolve: Resolve) -> None:
+        self._judge = judge
         self._resolve = resolve
         # Its type depends on what is installed; anyio always is.
         self._inner: httpcore2.AsyncNetworkBackend = cast("Any", httpcore2).AnyIOBackend()
@@ -245,27 +268,42 @@ class _Network(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         try:
             async with asyncio.timeout(timeout):
-                addresses = await self._resolve(host, port)
+                addresses = list(await self._resolve(host, port))
         except OSError as exc:  # a time-out is one, too
             raise httpcore2.ConnectError(f"the name {host} cannot be looked up") from exc
-        address = self._reach.judge(host, port, addresses)
-        stream = await self._inner.connect_tcp(
-            address, port, timeout, local_address, socket_options
-        )
+        self._judge(host, port, addresses)
+        options = (local_address, socket_options)
+        stream = await self._connected(addresses, port, timeout, *options)
         # Once more, by what the system says: nothing was sent yet.
         peer = stream.get_extra_info("server_addr")
         try:
-            self._reach.judge(host, port, [peer[0]])
+            self._judge(host, port, [peer[0]])
         except CallError:
             await stream.aclose()
             raise
         return stream
 
+    async def _connected(
+        self, addresses: Sequence[str], port: int, timeout: float | None, *options: Any
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect to the first address that answers: `localhost` may be two, one of them shut."""
+        loop = asyncio.get_running_loop()
+        until = None if timeout is None else loop.time() + timeout
+        failed: Exception = httpcore2.ConnectError("there is no address")
+        for left in range(len(addresses), 0, -1):
+            share = None if until is None else max(0.0, until - loop.time()) / left
+            try:
+                return await self._inner.connect_tcp(addresses[-left], port, share, *options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as exc:
+                failed = exc
+        raise failed
+
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-async def _resolve(host: str, port: int) -> Sequence[str]:
+async def look_up(host: str, port: int) -> Sequence[str]:
+    """Return the addresses that the system knows for a name."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in found]
