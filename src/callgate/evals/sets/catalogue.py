@@ -200,7 +200,7 @@ _SETS = (
     ),
     DataSet(
         name="tau-airline",
-        about="tau-bench airline: 200 recorded conversations of gpt-4o, and their database",
+        about="tau-bench airline: 200 recorded conversations of one model, and their database",
         home="https://github.com/sierra-research/tau-bench",
         licence="MIT",
         megabytes=8.0,
