@@ -57,7 +57,10 @@ async def nothing_is_left(tmp_path: Path) -> AsyncIterator[None]:
     if left:
         _, left = await asyncio.wait(left, timeout=10)
     assert left == set()
-    assert alive(tmp_path) == []
+    # A process that was killed is gone when the system finds time for it.
+    async with asyncio.timeout(10):
+        while alive(tmp_path):
+            await asyncio.sleep(0.01)
 
 
 MODES = [
