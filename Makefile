@@ -118,8 +118,21 @@ $(MCP)/.python-stamp: $(MCP_PINS)/servers.txt | $(VENV)/.dev-stamp
 .PHONY: mcp-servers
 mcp-servers: $(MCP)/.node-stamp $(MCP)/.python-stamp  ## real MCP servers for the tests, in .cache/mcp
 
+# Real OpenAPI documents from npm, for tests/openapi. What one of the packages also ships with all
+# references written out is 340 MB and nothing that anybody would load.
+OPENAPI := .cache/openapi
+OPENAPI_PINS := tests/openapi/documents
+$(OPENAPI)/.stamp: $(OPENAPI_PINS)/package.json $(OPENAPI_PINS)/package-lock.json | $(VENV)/.dev-stamp
+	@mkdir -p $(OPENAPI) && cp $^ $(OPENAPI)/
+	@cd $(OPENAPI) && PATH="$(abspath $(VENV))/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --silent
+	@rm -f $(OPENAPI)/node_modules/@octokit/openapi/generated/*.deref.json
+	@touch $@
+
+.PHONY: openapi-documents
+openapi-documents: $(OPENAPI)/.stamp  ## real OpenAPI documents for the tests, in .cache/openapi
+
 .PHONY: test
-test: $(VENV)/.dev-stamp $(SUITE) $(ENVIRONMENTS) $(SETS) small-model mcp-servers  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
+test: $(VENV)/.dev-stamp $(SUITE) $(ENVIRONMENTS) $(SETS) small-model mcp-servers openapi-documents  ## all tests with branch coverage; CALLGATE_REQUIRE=all forbids skips
 	$(PY) -m pytest -q -n $(JOBS) --cov --cov-report=term:skip-covered
 
 .PHONY: test-oldest
