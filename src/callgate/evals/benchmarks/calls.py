@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from callgate.errors import EvaluationDataError
 from callgate.evals.cases import Call, ExpectedCall
-from callgate.evals.files import read_lines
+from callgate.evals.files import read_lines, written
 from callgate.evals.scorers.parameters import Fields, Strength
 from callgate.evals.scorers.selection import Selection
 from callgate.evals.scorers.sequence import match
@@ -134,11 +132,12 @@ def score(items: Sequence[Gold], outputs: Path | None) -> dict[str, Report]:
     made: dict[str, dict[str, Any]] = {}
     models: dict[str, Report] = {}
     for line in read_lines(outputs):
-        if line.get("id") not in known or not is_object(line.get("outputs")):
+        name = str(line.get("id"))
+        if name not in known or not is_object(line.get("outputs")):
             raise EvaluationDataError(
-                f"{outputs.name}: {line.get('id')!r} is no item of the data, or has no `outputs`"
+                f"{outputs.name}: {name!r} is no item of the data, or has no `outputs` by model"
             )
-        made[line["id"]] = line["outputs"]
+        made[name] = line["outputs"]
         models.update((model, Report()) for model in line["outputs"] if model not in models)
     for model, report in models.items():
         for gold in items:
@@ -172,7 +171,7 @@ def _calls(value: Any) -> Iterator[Call]:
 def _triples(calls: Sequence[Call]) -> Iterator[tuple[str, str, bytes]]:
     for call in calls:
         for name, value in call.arguments.items():
-            yield call.name, name, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+            yield call.name, name, written(value)
 
 
 # ------------------------------------------------------------------ readers

@@ -16,11 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from callgate.errors import EvaluationDataError, MissingDependencyError
 from callgate.evals.arithmetic import calculate
-from callgate.evals.files import read_json, read_lines
+from callgate.evals.files import of_form, read_json, read_lines, written
 from callgate.evals.statistics import Interval, Passes, clustered, passes
 from callgate.schema.values import is_array, is_object
 
@@ -97,13 +95,15 @@ def score(trajectories: Path, database: Path) -> Report:
     compared = 0
     for line in read_lines(trajectories):
         task, finished = str(line.get("task_id")), line.get("finished") is not False
-        reward = float(finished and _is_right(line, tools, first, rights))
+        with of_form(f"{trajectories.name}: task {task!r}, trial {line.get('trial')!r}"):
+            reward = float(finished and _is_right(line, tools, first, rights))
+            trial = int(line.get("trial", 0))
         outcomes[task].append(bool(reward) if finished else None)
         rewards.append((task, reward))
         if (recorded := line.get("reward")) is not None:
             compared += 1
             if recorded != reward:
-                different.append((task, int(line.get("trial", 0)), reward, recorded))
+                different.append((task, trial, reward, recorded))
     if not rewards:
         raise EvaluationDataError(f"{trajectories.name}: holds no trajectory")
     upto = max(_LEAST_K, *(len(trials) for trials in outcomes.values()))
@@ -124,15 +124,13 @@ def _is_right(
 ) -> bool:
     messages, gold = line.get("messages"), line.get("gold_actions")
     if not is_array(messages) or not is_array(gold):
-        raise EvaluationDataError(
-            f"task {line.get('task_id')!r}: a trajectory needs `messages` and `gold_actions`"
-        )
+        raise TypeError("a trajectory needs `messages` and `gold_actions`")
     left = _left(first, _calls(messages), tools)
     # Every trial of a task has the same right actions.
-    actions = orjson.dumps(gold)
+    actions = written(gold)
     right = rights.get(actions)
     if right is None:
-        wanted = [(action["name"], action["kwargs"]) for action in gold]
+        wanted = [(str(action["name"]), dict(action["kwargs"])) for action in gold]
         right = rights[actions] = _left(first, wanted, tools)
     said = [_plain(message["content"]) for message in messages if _is_answer(message)]
     return left == right and all(
@@ -211,16 +209,12 @@ class Rows(dict[str, Any]):
     def changed(self) -> dict[str, bytes]:
         """Return the canonical text of rows that are not as they were, none for one gone."""
         gone = dict.fromkeys(self._first.keys() - self.keys(), b"")
-        now = {key: _canonical(self[key]) for key in self._own & self.keys()}
+        now = {key: written(self[key]) for key in self._own & self.keys()}
         return gone | {
             key: text
             for key, text in now.items()
-            if key not in self._first or text != _canonical(self._first[key])
+            if key not in self._first or text != written(self._first[key])
         }
-
-
-def _canonical(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _tables(value: Any, path: Path) -> Database:
