@@ -46,6 +46,24 @@ FILES: Mapping[str, Sequence[Any]] = {
     "tools.jsonl": [{"id": "f", "description": "send mail"}],
     "need.jsonl": [{"id": "a", "query": "send", "relevant": ["f"]}],
     "ranked.jsonl": [{"id": "a", "ranked": ["f"]}],
+    "apis.jsonl": [
+        {
+            "id": "a",
+            "group": "x",
+            "query": "?",
+            "relevant": ["T::f"],
+            "candidates": ["T::f", "T::g"],
+        }
+    ],
+    "used.jsonl": [
+        {
+            "id": "a",
+            "outputs": {
+                "one": {"calls": ["f_for_t"], "is_solved": {"0": "AnswerStatus.Solved"}},
+                "two": [{"name": "T::f", "arguments": "{}"}],
+            },
+        }
+    ],
     "tau.jsonl": [
         {
             "task_id": 1,
@@ -68,6 +86,7 @@ SCORINGS: Mapping[str, Mapping[str, str]] = {
     "nested": {"--data": "nested.jsonl"},
     "api-bank": {"--outputs": "called.jsonl", "--items": "bank.jsonl"},
     "seal-tools": {"--outputs": "called.jsonl", "--queries": "seal.jsonl"},
+    "toolbench": {"--outputs": "used.jsonl", "--queries": "apis.jsonl"},
     "retrieval": {"--ranked": "ranked.jsonl", "--queries": "need.jsonl", "--tools": "tools.jsonl"},
 }
 """The files of each command by option: what is judged stands first."""

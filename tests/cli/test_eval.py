@@ -57,6 +57,11 @@ SCORINGS = [
     (("nested", "--data", "nested.jsonl", "--seconds", "0.001"), "items: 1"),
     (("api-bank", "--items", "bank.jsonl"), "gold: 1 of 1 right, 0 missing"),
     (("seal-tools", "--queries", "seal.jsonl"), "gold: 1 of 1 right, 0 missing"),
+    (
+        ("toolbench", "--queries", "apis.jsonl", "--outputs", "used.jsonl"),
+        "one: 1 items, 0 missing, precision 1.0, recall 1.0, F1 1.0, pass rate 1.0\ntwo: ",
+    ),
+    (("toolbench", "--queries", "apis.jsonl"), "F1 1.0, pass rate not judged"),
     (("retrieval", "--tools", "tools.jsonl", "--queries", "need.jsonl"), "recall@1: 1.0"),
     (("tau-airline", "--trajectories", "tau.jsonl", "--db", "db.json"), "differences: 1"),
 ]

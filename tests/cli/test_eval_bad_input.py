@@ -145,6 +145,7 @@ def test_a_hash_without_a_name_is_that_of_what_is_judged(files: Path, command: s
         ("nested", "nested.jsonl", "calls"),
         ("api-bank", "bank.jsonl", "answer"),
         ("seal-tools", "seal.jsonl", "calling"),
+        ("toolbench", "apis.jsonl", "relevant"),
         ("retrieval", "need.jsonl", "relevant"),
     ],
 )

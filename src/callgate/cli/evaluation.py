@@ -16,7 +16,7 @@ from callgate.cli.options import AsJson
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.cli.suites import compare_results, estimate_cases, report_results, run_cases
 from callgate.errors import SettingsError
-from callgate.evals.benchmarks import calls, nested, retrieval, tau_airline
+from callgate.evals.benchmarks import calls, nested, retrieval, tau_airline, toolbench
 from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
 from callgate.evals.benchmarks.bfcl import repair
 from callgate.evals.benchmarks.bfcl import score as bfcl
@@ -309,6 +309,34 @@ def _tell_calls(reports: dict[str, calls.Report], *, as_json: bool) -> None:
             f"{model}: {right['right']} of {right['total']} right, {one['missing']} missing, "
             f"tools F1 {one['tools']['f1']}, parameters F1 {one['parameters']['f1']}"
         )
+
+
+@scores.command("toolbench", epilog="Example: callgate eval score toolbench --queries q.jsonl.gz")
+def score_toolbench(
+    queries: Annotated[Path, typer.Option(help="Requests with needed and offered APIs.")],
+    outputs: Given = None,
+    sha256: Hashes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score which APIs of ToolBench were called: precision, recall and F1 against needed ones.
+
+    The pass rate is that of verdicts which stand in the outputs; none is given here.
+    """
+    with reporting(as_json):
+        _hold(sha256, outputs, queries)
+        reports = toolbench.score(toolbench.read_queries(queries), outputs)
+        models = {model: report.to_json() for model, report in reports.items()}
+        if as_json:
+            items = max((one["items"] for one in models.values()), default=0)
+            print_json({"items": items, "models": models})
+            return
+        for model, one in models.items():
+            apis, passed = one["apis"], one["pass"]
+            typer.echo(
+                f"{model}: {one['items']} items, {one['missing']} missing, precision "
+                f"{apis['precision']}, recall {apis['recall']}, F1 {apis['f1']}, pass rate "
+                + ("not judged" if passed is None else str(passed["rate"]))
+            )
 
 
 @scores.command(
