@@ -74,6 +74,40 @@ FILES: Mapping[str, Sequence[Any]] = {
             "trial": 0,
         }
     ],
+    "tasks.jsonl": [
+        {
+            "id": "1",
+            "evaluation_criteria": {
+                "actions": [{"name": "get_user_details", "arguments": {"user_id": "ann"}}],
+                "communicate_info": ["7"],
+                "nl_assertions": ["It is kind."],
+                "reward_basis": ["DB", "COMMUNICATE", "NL_ASSERTION"],
+            },
+        }
+    ],
+    "results.json": [
+        {
+            "info": {"num_trials": 1, "environment_info": {"domain_name": "airline"}},
+            "tasks": [{"id": "1"}],
+            "simulations": [
+                {
+                    "task_id": "1",
+                    "trial": 0,
+                    "termination_reason": "user_stop",
+                    "messages": [
+                        {
+                            "role": "assistant",
+                            "content": "7",
+                            "tool_calls": [
+                                {"name": "get_user_details", "arguments": {"user_id": "ann"}}
+                            ],
+                        }
+                    ],
+                    "reward_info": {"reward": 1.0, "nl_assertions": [{"met": True}]},
+                }
+            ],
+        }
+    ],
     "db.json": [{"flights": {}, "users": {"ann": {"name": "Ann"}}, "reservations": {}}],
 }
 """Lines of each file; the files with one line are JSON as well."""
@@ -83,6 +117,7 @@ SCORINGS: Mapping[str, Mapping[str, str]] = {
     "repair": {"--outputs": "raw.jsonl", "--questions": "q.jsonl"},
     "bfcl-multi-turn": {"--outputs": "run.jsonl", "--questions": "turns.jsonl"},
     "tau-airline": {"--trajectories": "tau.jsonl", "--db": "db.json"},
+    "tau2": {"--trajectories": "results.json", "--tasks": "tasks.jsonl", "--db": "db.json"},
     "nested": {"--data": "nested.jsonl"},
     "api-bank": {"--outputs": "called.jsonl", "--items": "bank.jsonl"},
     "seal-tools": {"--outputs": "called.jsonl", "--queries": "seal.jsonl"},

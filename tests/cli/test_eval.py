@@ -63,6 +63,11 @@ SCORINGS = [
     ),
     (("toolbench", "--queries", "apis.jsonl"), "F1 1.0, pass rate not judged"),
     (("retrieval", "--tools", "tools.jsonl", "--queries", "need.jsonl"), "recall@1: 1.0"),
+    (
+        ("tau2", "--tasks", "tasks.jsonl", "--db", "db.json", "--trajectories", "results.json"),
+        "compared: 1\ndifferences: 0\nmissing: 0\nunfinished: 0\nunjudged: 0\nreward: 1.0\n",
+    ),
+    (("tau2", "--tasks", "tasks.jsonl", "--db", "db.json"), "unjudged: 1\nreward: 1.0\n"),
     (("tau-airline", "--trajectories", "tau.jsonl", "--db", "db.json"), "differences: 1"),
 ]
 

@@ -142,6 +142,7 @@ def test_a_hash_without_a_name_is_that_of_what_is_judged(files: Path, command: s
         ("repair", "q.jsonl", "possible_answer"),
         ("bfcl-multi-turn", "turns.jsonl", "ground_truth"),
         ("tau-airline", "tau.jsonl", "gold_actions"),
+        ("tau2", "tasks.jsonl", "evaluation_criteria"),
         ("nested", "nested.jsonl", "calls"),
         ("api-bank", "bank.jsonl", "answer"),
         ("seal-tools", "seal.jsonl", "calling"),

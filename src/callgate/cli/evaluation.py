@@ -16,7 +16,7 @@ from callgate.cli.options import AsJson
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.cli.suites import compare_results, estimate_cases, report_results, run_cases
 from callgate.errors import SettingsError
-from callgate.evals.benchmarks import calls, nested, retrieval, tau_airline, toolbench
+from callgate.evals.benchmarks import calls, nested, retrieval, tau2, tau_airline, toolbench
 from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
 from callgate.evals.benchmarks.bfcl import repair
 from callgate.evals.benchmarks.bfcl import score as bfcl
@@ -203,13 +203,44 @@ def score_tau_airline(
     with reporting(as_json):
         _hold(sha256, trajectories, db)
         report = tau_airline.score(trajectories, db)
-        told = report.to_json()
-        if as_json:
-            print_json(told)
-        else:
-            for name in ("items", "compared", "differences", "unfinished", "pass^k", "pass@k"):
-                typer.echo(f"{name}: {told[name]}")
+        _tell_rewards(report.to_json(), as_json=as_json)
         ended(Exit.FAILED if strict and report.different else Exit.OK)
+
+
+@scores.command(
+    "tau2", epilog="Example: callgate eval score tau2 --tasks t.gz --db db.gz --trajectories r.json"
+)
+def score_tau2(
+    tasks: Annotated[Path, typer.Option(help="Tasks with their right actions, JSON lines.")],
+    db: Annotated[Path, typer.Option(help="The database of airline or retail.")],
+    trajectories: Annotated[
+        Path | None,
+        typer.Option(help="Results of tau2, or a simulation a line; the right actions by default."),
+    ] = None,
+    sha256: Hashes = None,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score simulations of tau2's airline or retail.
+
+    The state that is left counts and what was said; assertions in words keep their recorded
+    verdicts, and are told as unjudged where there are none.
+    """
+    with reporting(as_json):
+        _hold(sha256, trajectories, tasks, db)
+        found = tau2.score(tasks, db, trajectories)
+        _tell_rewards(found.to_json(), as_json=as_json)
+        ended(Exit.FAILED if strict and found.report.different else Exit.OK)
+
+
+def _tell_rewards(told: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(told)
+        return
+    names = ("items", "compared", "differences", "missing", "unfinished", "unjudged", "reward")
+    for name in (*names, "reward_at_least", "pass^k", "pass@k"):
+        if name in told:
+            typer.echo(f"{name}: {told[name]}")
 
 
 @scores.command("nested", epilog="Example: callgate eval score nested --data nestful.jsonl.gz")
