@@ -1,40 +1,15 @@
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Command
-
-FUNCTION = {
-    "name": "add",
-    "description": "",
-    "parameters": {"type": "dict", "properties": {"x": {"type": "integer"}}, "required": ["x"]},
-}
-ANSWER = [{"add": {"x": [1]}}]
-QUESTION = {"category": "simple_python", "id": "a", "question": [], "function": [FUNCTION]}
+from tests.cli.scored import FILES, put
 
 
 @pytest.fixture
 def files(project: Path) -> Path:
-    def put(name: str, *lines: Any) -> None:
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        (project / name).write_text(text, encoding="utf-8")
-
-    put("q.jsonl", {**QUESTION, "possible_answer": ANSWER})
-    put("bfcl_v1_scores.json", {"underscore_to_dot_models": []})
-    verdict = [1, None, [{"add": {"x": 2}}]]
-    put("o.jsonl", {"category": "simple_python", "id": "a", "outputs": {"one": verdict}})
-    raw = [{"add": '{"x": 1.0}'}]
-    put("raw.jsonl", {"category": "simple_python", "id": "a", "outputs": {"one": raw}})
-    put("nested.jsonl", {"id": "a", "calls": [{"name": "f", "arguments": {}, "label": "var1"}]})
-    put("bank.jsonl", {"id": "a", "level": 1, "answer": [{"name": "f", "parameters": {}}]})
-    put("seal.jsonl", {"id": "a", "split": "x", "calling": [{"api": "f", "parameters": {}}]})
-    put("tools.jsonl", {"id": "f", "description": "send mail"})
-    put("need.jsonl", {"id": "a", "query": "send", "relevant": ["f"]})
-    trajectory = {"task_id": 1, "messages": [], "gold_actions": [], "reward": 0.0, "trial": 0}
-    put("tau.jsonl", trajectory)
-    put("db.json", {"flights": {}, "users": {}, "reservations": {}})
+    for name, lines in FILES.items():
+        put(project, name, lines)
     return project
 
 
@@ -82,7 +57,17 @@ SCORINGS = [
     (("nested", "--data", "nested.jsonl", "--seconds", "0.001"), "items: 1"),
     (("api-bank", "--items", "bank.jsonl"), "gold: 1 of 1 right, 0 missing"),
     (("seal-tools", "--queries", "seal.jsonl"), "gold: 1 of 1 right, 0 missing"),
+    (
+        ("toolbench", "--queries", "apis.jsonl", "--outputs", "used.jsonl"),
+        "one: 1 items, 0 missing, precision 1.0, recall 1.0, F1 1.0, pass rate 1.0\ntwo: ",
+    ),
+    (("toolbench", "--queries", "apis.jsonl"), "F1 1.0, pass rate not judged"),
     (("retrieval", "--tools", "tools.jsonl", "--queries", "need.jsonl"), "recall@1: 1.0"),
+    (
+        ("tau2", "--tasks", "tasks.jsonl", "--db", "db.json", "--trajectories", "results.json"),
+        "compared: 1\ndifferences: 0\nmissing: 0\nunfinished: 0\nunjudged: 0\nreward: 1.0\n",
+    ),
+    (("tau2", "--tasks", "tasks.jsonl", "--db", "db.json"), "unjudged: 1\nreward: 1.0\n"),
     (("tau-airline", "--trajectories", "tau.jsonl", "--db", "db.json"), "differences: 1"),
 ]
 

@@ -106,8 +106,11 @@ def test_code_in_a_trajectory_is_never_run(folder: Path, write: Write, tmp_path:
         ({"ground_truth": [["f(", "g"], [], []]}, "a right call cannot be read: 'f('"),
         ({"ground_truth": [["f(a=g())"], [], []]}, "a right call cannot be read: 'f(a=g())'"),
         ({"id": "other"}, "has no item 'multi_turn_base_x'"),
-        ({"involved_classes": ["Bank"]}, "cannot be made: there is no environment 'Bank'"),
-        ({"initial_config": {"GorillaFileSystem": {"root": 7}}}, "ended before its answer"),
+        (
+            {"involved_classes": ["Bank"]},
+            "_base_x': the environments cannot judge it: there is no environment 'Bank'",
+        ),
+        ({"initial_config": {"GorillaFileSystem": {"root": 7}}}, "cannot judge it: AttributeError"),
     ],
 )
 def test_an_item_that_cannot_be_judged_is_told(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from callgate.errors import EvaluationDataError, MissingDependencyError
-from callgate.evals.benchmarks.tau_airline import Report, Rows, score
+from callgate.evals.benchmarks.tau import Report, Rows
+from callgate.evals.benchmarks.tau_airline import score
 from callgate.evals.files import read_lines
 from tests.evals.conftest import Write
 

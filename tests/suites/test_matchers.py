@@ -75,7 +75,17 @@ def test_a_value_is_equal_to_itself_whatever_its_keys(value: Any):
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"$like": 1}, [{"a": {"$near": [1]}}], {"$match": "("}, {"$all": 1}]
+    "wanted",
+    [
+        {"$like": 1},
+        [{"a": {"$near": [1]}}],
+        {"$near": ["1", 2]},
+        {"$match": "("},
+        {"$all": 1},
+        {"$in": None},
+        {"$in": "ab"},
+        {"$has": [1]},
+    ],
 )
 def test_what_is_no_matcher_is_refused_when_the_suite_is_read(wanted: Any):
     with pytest.raises(DefinitionError):

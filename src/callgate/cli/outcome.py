@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -42,7 +43,12 @@ def screen() -> Console:
 def print_json(value: Any) -> None:
     """Print one JSON value on standard output."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-    typer.echo(orjson.dumps(value, default=str, option=options).decode())
+    try:
+        text = orjson.dumps(value, default=str, option=options).decode()
+    except TypeError:
+        # Data of others hold lone surrogates and whole numbers beyond 64 bits.
+        text = json.dumps(value, default=str, indent=2)
+    typer.echo(text)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -16,7 +17,7 @@ import orjson
 from callgate.errors import EvaluationDataError
 from callgate.schema.values import is_object
 
-__all__ = ["check_hash", "read_json", "read_lines"]
+__all__ = ["check_hash", "of_form", "read_json", "read_lines", "written"]
 
 _MAGIC = b"\x1f\x8b"
 _LONG_NUMBER = re.compile(rb"\d{19}")
@@ -81,6 +82,36 @@ def check_hash(path: Path, sha256: str) -> None:
             f"{path.name}: its SHA-256 is {digest.hexdigest()}, expected {sha256}. Get the file "
             "again, or pin the hash of the one you mean."
         )
+
+
+@contextmanager
+def of_form(where: str) -> Generator[None]:
+    """Tell what foreign data of another form raise as an error that names the place.
+
+    Args:
+        where: The file and the item that are looked at.
+
+    Raises:
+        EvaluationDataError: The data lacked something, or had it as another type.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise EvaluationDataError(
+            f"{where} is not of the form that is read: {type(error).__name__}: {error}. Get the "
+            "file again; `callgate eval fetch` writes the form."
+        ) from error
+
+
+def written(value: Any) -> bytes:
+    """Return the one text of a JSON value by which it is compared; 1 and 1.0 are two values.
+
+    What `read_lines` reads has one, lone surrogates and whole numbers of any length included.
+    """
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return json.dumps(value, sort_keys=True).encode()
 
 
 def _parsed(text: bytes) -> Any:

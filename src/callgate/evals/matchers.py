@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 from callgate.errors import DefinitionError
 from callgate.schema.check import Checker
@@ -122,11 +122,21 @@ def _equal(wanted: Any, value: Any) -> bool:
 
 
 def _near(given: Any, value: Any, _: Alike) -> bool:
-    if not is_array(given) or len(given) != 2:
+    if not is_array(given) or len(given) != 2 or not all(map(_is_number, given)):
         raise DefinitionError('"$near" takes [number, difference].')
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_number(value):
         return False
     return abs(value - given[0]) <= given[1]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _in(given: Any, value: Any, alike: Alike) -> bool:
+    if not is_array(given):
+        raise DefinitionError('"$in" takes a list of matchers.')
+    return any(matches(item, value, alike) for item in given)
 
 
 def _text(given: Any, value: Any, _: Alike) -> bool:
@@ -156,10 +166,11 @@ def _said(text: str) -> str:
 
 
 def _has(given: Any, value: Any, alike: Alike) -> bool:
+    if not is_object(given):
+        raise DefinitionError('"$has" takes an object of matchers.')
     if not is_object(value):
         return False
-    wanted = cast("Mapping[str, Any]", given)
-    return all(matches(inner, value.get(key, ABSENT), alike) for key, inner in wanted.items())
+    return all(matches(inner, value.get(key, ABSENT), alike) for key, inner in given.items())
 
 
 def _all(given: Any, value: Any, alike: Alike) -> bool:
@@ -170,7 +181,7 @@ def _all(given: Any, value: Any, alike: Alike) -> bool:
 
 _MATCHERS: Mapping[str, Callable[[Any, Any, Alike], bool]] = MappingProxyType(
     {
-        "$in": lambda given, value, alike: any(matches(item, value, alike) for item in given),
+        "$in": _in,
         "$all": _all,
         "$equal": lambda given, value, alike: value is not ABSENT and alike(given, value),
         "$near": _near,

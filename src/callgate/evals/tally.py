@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from callgate.evals.statistics import wilson
 
-__all__ = ["Difference", "Outcome", "Share", "Tally"]
+__all__ = ["Coverage", "Difference", "Outcome", "Share", "Tally"]
 
 _DIGITS = 6
 _SHOWN = 20
@@ -69,6 +69,36 @@ class Difference:
     official: str | None
 
 
+class Coverage:
+    """Which items each model has an output for: a byte for each of them."""
+
+    def __init__(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Begin with no output.
+
+        Args:
+            keys: Category and id of every item.
+        """
+        self._places = {key: place for place, key in enumerate(keys)}
+        self._marks: dict[str, bytearray] = {}
+
+    def add(self, model: str, key: tuple[str, str]) -> None:
+        """Mark an item."""
+        if model not in self._marks:
+            self._marks[model] = bytearray(len(self._places))
+        self._marks[model][self._places[key]] = 1
+
+    def left_out(self) -> Iterator[tuple[str, str]]:
+        """Yield model and category of each item without output.
+
+        A category that a model has no output in at all was not asked of it.
+        """
+        for model, marks in self._marks.items():
+            begun = {key[0] for key, place in self._places.items() if marks[place]}
+            for (category, _), place in self._places.items():
+                if not marks[place] and category in begun:
+                    yield model, category
+
+
 @dataclass(slots=True)
 class Tally:
     """What a scoring counts; its size does not grow with the items.
@@ -81,6 +111,7 @@ class Tally:
         errors: Error types by model.
         different: How many verdicts are not the official ones, by model.
         examples: The first of them.
+        missing: Items without an output, by model; failed, and no verdict is compared.
     """
 
     items: int = 0
@@ -92,6 +123,7 @@ class Tally:
     errors: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     different: Counter[str] = field(default_factory=Counter[str])
     examples: list[Difference] = field(default_factory=list[Difference])
+    missing: Counter[str] = field(default_factory=Counter[str])
 
     def add(self, model: str, category: str, error: str | None, outcome: Outcome) -> None:
         """Count one verdict of ours."""
@@ -100,6 +132,17 @@ class Tally:
         self.outcomes[model][outcome] += 1
         if error is not None:
             self.errors[model][error] += 1
+
+    def miss(self, model: str, category: str) -> None:
+        """Count an item that a model has no output for."""
+        self.items += 1
+        self.accuracy[model][category].add(False)
+        self.missing[model] += 1
+
+    def miss_all(self, coverage: Coverage) -> None:
+        """Count what models left out."""
+        for model, category in coverage.left_out():
+            self.miss(model, category)
 
     def compare(self, difference: Difference, *, same: bool) -> None:
         """Count one official verdict that stands beside ours."""
@@ -136,6 +179,7 @@ class Tally:
                 model: {category: share.to_json() for category, share in shares.items()}
                 for model, shares in self.accuracy.items()
             },
+            "missing": _counts(self.missing),
             "outcomes": {model: _counts(counts) for model, counts in self.outcomes.items()},
             "errors": {model: _counts(counts) for model, counts in self.errors.items()},
         }

@@ -7,23 +7,21 @@ counts as failed and is listed apart, and so does an output that holds no readab
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from callgate.errors import EvaluationDataError
 from callgate.evals.cases import Call, ExpectedCall
-from callgate.evals.files import read_lines
+from callgate.evals.files import read_lines, written
 from callgate.evals.scorers.parameters import Fields, Strength
 from callgate.evals.scorers.selection import Selection
 from callgate.evals.scorers.sequence import match
 from callgate.evals.tally import Share
 from callgate.schema.values import is_array, is_object
 
-__all__ = ["Gold", "Report", "api_bank", "score", "seal_tools"]
+__all__ = ["GOLD", "Gold", "Report", "api_bank", "read_by_model", "score", "seal_tools"]
 
 GOLD = "gold"
 """The model of a scoring without outputs: the right calls themselves."""
@@ -130,20 +128,33 @@ def score(items: Sequence[Gold], outputs: Path | None) -> dict[str, Report]:
         for gold in items:
             report.add(gold, gold.calls)
         return {GOLD: report}
-    known = {gold.id: gold for gold in items}
-    made: dict[str, dict[str, Any]] = {}
-    models: dict[str, Report] = {}
-    for line in read_lines(outputs):
-        if line.get("id") not in known or not is_object(line.get("outputs")):
-            raise EvaluationDataError(
-                f"{outputs.name}: {line.get('id')!r} is no item of the data, or has no `outputs`"
-            )
-        made[line["id"]] = line["outputs"]
-        models.update((model, Report()) for model in line["outputs"] if model not in models)
+    made = read_by_model({gold.id for gold in items}, outputs)
+    models = {model: Report() for by_model in made.values() for model in by_model}
     for model, report in models.items():
         for gold in items:
             _count(gold, made.get(gold.id, {}).get(model), report)
     return models
+
+
+def read_by_model(known: Collection[str], outputs: Path) -> dict[str, dict[str, Any]]:
+    """Read outputs by item and model.
+
+    Args:
+        known: The ids of all items.
+        outputs: One item a line: `id`, and `outputs` by model.
+
+    Raises:
+        EvaluationDataError: The file is absent, damaged, not of its form or of other items.
+    """
+    made: dict[str, dict[str, Any]] = {}
+    for line in read_lines(outputs):
+        name = str(line.get("id"))
+        if name not in known or not is_object(line.get("outputs")):
+            raise EvaluationDataError(
+                f"{outputs.name}: {name!r} is no item of the data, or has no `outputs` by model"
+            )
+        made[name] = line["outputs"]
+    return made
 
 
 def _count(gold: Gold, output: Any, report: Report) -> None:
@@ -172,7 +183,7 @@ def _calls(value: Any) -> Iterator[Call]:
 def _triples(calls: Sequence[Call]) -> Iterator[tuple[str, str, bytes]]:
     for call in calls:
         for name, value in call.arguments.items():
-            yield call.name, name, orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+            yield call.name, name, written(value)
 
 
 # ------------------------------------------------------------------ readers

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from importlib.resources import files
 
-import orjson
-
+from callgate.evals.files import written
 from callgate.evals.reports import plots
 from callgate.evals.reports.markdown import percent
 from callgate.evals.suite.comparison import Comparison
@@ -111,7 +110,7 @@ def _packed(results: Iterable[tuple[str, ItemResult]]) -> Iterator[str]:
     for run, result in results:
         data = result.to_json()
         line = {name: data[name] for name in _SHOWN} | {"run": run}
-        waiting += packer.compress(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        waiting += packer.compress(written(line) + b"\n")
         while len(waiting) >= _PIECE:
             yield base64.b64encode(waiting[:_PIECE]).decode() + "\n"
             del waiting[:_PIECE]

@@ -43,6 +43,17 @@ _FORBIDDEN = frozenset({"kill", "exit", "quit", "remove", "unlink", "popen", "Po
 """Names that the benchmark refuses to call."""
 _CALLED = re.compile(r"\b([a-zA-Z_]\w*)\s*(?=\()")
 
+_OF_ANOTHER_FORM = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What environments raise that are made from other data than theirs."""
+
 Call = tuple[str, list[Any], dict[str, Any]]
 """Name, positional and named arguments."""
 
@@ -170,8 +181,10 @@ def serve(requests: TextIO, answers: TextIO) -> None:
     for line in requests:
         try:
             answer = {"error": check(json.loads(line))}
-        except (EvaluationDataError, ImportError) as error:
-            answer = {"failed": str(error)}
+        except EvaluationDataError as error:
+            answer = {"failed": error.message}
+        except _OF_ANOTHER_FORM as error:
+            answer = {"failed": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

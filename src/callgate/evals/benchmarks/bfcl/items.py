@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 
 from callgate.errors import EvaluationDataError
 from callgate.evals.benchmarks.bfcl.kinds import Edition
-from callgate.evals.files import read_json, read_lines
+from callgate.evals.files import of_form, read_json, read_lines
 from callgate.schema.values import is_array, is_object
 
 __all__ = ["Item", "Key", "Output", "Settings", "read_items", "read_outputs", "read_settings"]
@@ -47,6 +47,7 @@ class Output:
         raw: The text or structure as it was recorded, None if it is not known.
         verdict: Whether the leaderboard accepted it, None if it is not known.
         error: The leaderboard's error type, None where it accepted.
+        missing: Whether there is no output, such as after an error of the model's server.
     """
 
     decoded: Any = None
@@ -55,6 +56,7 @@ class Output:
     raw: Any = None
     verdict: bool | None = None
     error: str | None = None
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,21 +96,28 @@ def read_settings(path: Path) -> Settings:
     # The newer edition's file holds the scores alone.
     scores = value.get("scores", {} if "underscore_to_dot_models" in value else value)
     decoders = value.get("decoders", {})
-    if not (is_array(names) and is_object(scores) and is_object(decoders)):
+    if not (
+        is_array(names)
+        and is_object(scores)
+        and is_object(decoders)
+        and all(isinstance(name, str) for name in [*names, *decoders.values()])
+    ):
         raise EvaluationDataError(
             f"{path.name}: `underscore_to_dot_models` must be a list of models, `scores` and "
-            "`decoders` objects by model"
+            "`decoders` objects by model, a decoder the name of one"
         )
     says = "underscore_to_dot_models" in value
     return Settings(
         underscored=frozenset(names),
         known=frozenset(scores) if says else frozenset(),
         decoders=decoders,
-        scores={
-            model: {name: (numbers[0], numbers[1]) for name, numbers in by_category.items()}
-            for model, by_category in scores.items()
-        },
+        scores={model: _sums(model, published, path) for model, published in scores.items()},
     )
+
+
+def _sums(model: str, published: Any, path: Path) -> dict[str, tuple[int, int]]:
+    with of_form(f"{path.name}: `scores` of {model!r}"):
+        return {name: (int(right), int(total)) for name, (right, total) in published.items()}
 
 
 def read_items(path: Path) -> dict[Key, Item]:
@@ -148,8 +157,12 @@ def _key(line: Mapping[str, Any], path: Path) -> Key:
 def _item(line: Mapping[str, Any], path: Path) -> Item:
     category, name = _key(line, path)
     functions = line.get("function")
-    if not (is_object(functions) or is_array(functions)):
-        raise EvaluationDataError(f"{path.name}: item {name!r} offers no function")
+    offered: list[Any] = functions if is_array(functions) else [functions]
+    if not all(is_object(one) and isinstance(one.get("name"), str) for one in offered):
+        raise EvaluationDataError(
+            f"{path.name}: item {name!r} offers no function: `function` is one with a `name`, or "
+            "a list of them"
+        )
     edition = Edition.V1 if isinstance(line.get("question"), str) else Edition.V4
     answer = line.get("possible_answer")
     if "relevance" in category:
@@ -159,11 +172,17 @@ def _item(line: Mapping[str, Any], path: Path) -> Item:
             f"{path.name}: item {name!r} has no expectation: `possible_answer` is missing"
         )
     named = [answer] if is_object(answer) else cast("list[dict[str, Any]]", answer)
+    if not all(is_object(one) for one in named):
+        raise EvaluationDataError(
+            f"{path.name}: item {name!r}: `possible_answer` holds accepted values by function"
+        )
     pairs = tuple(pair for one in named for pair in one.items())
     return Item(functions=functions, answers=pairs, edition=edition)
 
 
 def _output(came: Any, *, recorded: bool) -> Output:
+    if came is None:
+        return Output(missing=True)
     if not _is_verdict(came):
         return Output(raw=came)
     if recorded and len(came) > 3:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from callgate.errors import EvaluationDataError
-from callgate.evals.files import read_lines
-from callgate.evals.tally import Difference, Outcome, Tally
+from callgate.evals.files import of_form, read_lines
+from callgate.evals.tally import Coverage, Difference, Outcome, Tally
 from callgate.schema.values import is_array, is_object
 
 __all__ = ["Child", "score"]
@@ -39,7 +39,7 @@ class Child:
         """Return the official error type of an item, or None if it is right.
 
         Raises:
-            EvaluationDataError: The process ended, or the item's environments cannot be made.
+            EvaluationDataError: The process ended, or the item cannot be judged.
         """
         requests, answers = self._process.stdin, self._process.stdout
         line = ""
@@ -48,12 +48,22 @@ class Child:
                 requests.write(json.dumps(item) + "\n")
                 requests.flush()
                 line = answers.readline()
-        if not line:
-            raise EvaluationDataError("the process of the environments ended before its answer")
+        if not line.endswith("\n"):
+            raise EvaluationDataError(
+                "the process of the environments ended before its answer"
+                f"{self._how()}; nothing was written, score again"
+            )
         answer = json.loads(line)
         if "failed" in answer:
-            raise EvaluationDataError(f"the environments cannot be made: {answer['failed']}")
+            raise EvaluationDataError(f"the environments cannot judge it: {answer['failed']}")
         return answer["error"]
+
+    def _how(self) -> str:
+        try:
+            code = self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            return ""
+        return f" by signal {-code}" if code < 0 else f" with code {code}"
 
     def end(self) -> None:
         """Let the process end, or end it."""
@@ -106,36 +116,47 @@ def score(questions: Path, outputs: Path, *, folder: Path) -> Tally:
         EvaluationDataError: A file or the folder is absent, damaged or not of its form.
     """
     items = {str(line.get("id")): line for line in read_lines(questions)}
-    tally = Tally()
+    tally, coverage = Tally(), Coverage((_category(item), name) for name, item in items.items())
     with environments(folder) as child:
         for line in read_lines(outputs):
             name = str(line.get("id"))
             item = items.get(name)
             if item is None:
                 raise EvaluationDataError(f"{outputs.name}: {questions.name} has no item {name!r}")
-            error = _judge(item, line.get("result"), child)
+            with of_form(f"{questions.name}: item {name!r}"):
+                request = _request(item, line.get("result"))
+            error = request if isinstance(request, str) else _checked(request, name, child)
             _count(line, item, error, tally)
+            coverage.add(str(line.get("run")), (_category(item), name))
+    tally.miss_all(coverage)
     return tally
 
 
-def _judge(item: Mapping[str, Any], result: Any, child: Child) -> str | None:
+def _checked(request: Mapping[str, Any], name: str, child: Child) -> str | None:
+    try:
+        return child.check(request)
+    except EvaluationDataError as error:
+        raise EvaluationDataError(f"item {name!r}: {error.message}") from error
+
+
+def _request(item: Mapping[str, Any], result: Any) -> dict[str, Any] | str:
+    """Return what the environments are asked, or the error type that stands without them."""
     gold = item.get("ground_truth")
     if not is_array(gold) or not gold:
         raise EvaluationDataError(f"item {item['id']!r} has no expectation: `ground_truth`")
-    if not is_array(result):
+    # What an inference that failed left is text, or turns that are no lists of steps.
+    if not is_array(result) or not all(is_array(turn) for turn in result):
         return "multi_turn:inference_error"
     if len(result) != len(gold):
         return "multi_turn:force_terminated"
     kind = item["id"].rsplit("_", 1)[0]
-    return child.check(
-        {
-            "classes": item["involved_classes"],
-            "config": item["initial_config"],
-            "long_context": "long_context" in kind or "composite" in kind,
-            "turns": [[calls for step in turn if (calls := _calls(step))] for turn in result],
-            "gold": [[_written(text) for text in turn] for turn in gold],
-        }
-    )
+    return {
+        "classes": item["involved_classes"],
+        "config": item["initial_config"],
+        "long_context": "long_context" in kind or "composite" in kind,
+        "turns": [[calls for step in turn if (calls := _calls(step))] for turn in result],
+        "gold": [[_written(text) for text in turn] for turn in gold],
+    }
 
 
 def _calls(step: Any) -> list[tuple[str, list[Any], dict[str, Any]]]:
@@ -164,17 +185,21 @@ def _written(text: str) -> tuple[str, list[Any], dict[str, Any]]:
         name = cast("ast.Name", call.func).id
         named = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
         return name, [ast.literal_eval(value) for value in call.args], named
-    except (SyntaxError, ValueError, AttributeError) as error:
+    except (SyntaxError, ValueError, AttributeError, TypeError) as error:
         raise EvaluationDataError(f"a right call cannot be read: {text!r}") from error
+
+
+def _category(item: Mapping[str, Any]) -> str:
+    return str(item.get("category", str(item.get("id")).rsplit("_", 1)[0]))
 
 
 def _count(
     line: Mapping[str, Any], item: Mapping[str, Any], error: str | None, tally: Tally
 ) -> None:
-    model, category = str(line.get("run")), item.get("category", item["id"].rsplit("_", 1)[0])
+    model, category = str(line.get("run")), _category(item)
     result = line.get("result")
     turns = result if is_array(result) else []
-    called = any(_calls(step) for turn in turns for step in turn)
+    called = any(_calls(step) for turn in turns if is_array(turn) for step in turn)
     tally.add(model, category, error, Outcome.CALLED if called else Outcome.ABSTAINED)
     if "valid" not in line:
         return

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from callgate.errors import ArgumentsError, DefinitionError
+from callgate.errors import ArgumentsError, DefinitionError, EvaluationDataError
 from callgate.evals.benchmarks.bfcl.items import read_items, read_settings
 from callgate.evals.benchmarks.bfcl.kinds import Language
 from callgate.evals.benchmarks.bfcl.schema import parameters
@@ -25,6 +25,7 @@ from callgate.evals.benchmarks.bfcl.score import (
     judged,
 )
 from callgate.evals.benchmarks.bfcl.styles import choose_decoders
+from callgate.evals.files import of_form, written
 from callgate.evals.statistics import compare, wilson
 from callgate.schema.arguments import prepare
 from callgate.schema.check import Checker
@@ -199,7 +200,11 @@ class _Checkers:
         for function in functions:
             own: str = function["name"]
             if name == (own.replace(".", "_") if one.underscored else own):
-                schema = parameters(function, Language.of(one.key[0]))
-                text = orjson.dumps(schema)
-                return self._known.setdefault(text, Checker(schema))
+                where = f"item {one.key[1]!r}: its function {own!r}"
+                with of_form(where):
+                    schema = parameters(function, Language.of(one.key[0]))
+                try:
+                    return self._known.setdefault(written(schema), Checker(schema))
+                except DefinitionError as error:
+                    raise EvaluationDataError(f"{where}: {error.message}") from error
         return None

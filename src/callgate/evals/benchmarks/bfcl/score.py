@@ -23,13 +23,16 @@ from callgate.evals.benchmarks.bfcl.items import (
 from callgate.evals.benchmarks.bfcl.kinds import Edition, Language
 from callgate.evals.benchmarks.bfcl.styles import choose_decoders
 from callgate.evals.benchmarks.bfcl.syntax import DecodeError
-from callgate.evals.tally import Difference, Outcome, Tally
+from callgate.evals.tally import Coverage, Difference, Outcome, Tally
 from callgate.schema.values import is_array
 
 __all__ = ["Judged", "Scoring", "judge", "judged", "score"]
 
 DEFAULT_SETTINGS = "bfcl_v1_scores.json"
 """The file of official settings that is looked for beside the outputs."""
+
+MISSING = "missing"
+"""Stands for the error type of an item without an output; the leaderboard has none."""
 
 Outputs: TypeAlias = Iterator[tuple[Key, dict[str, Output]]]
 
@@ -43,7 +46,7 @@ class Judged:
         item: What was asked.
         model: Whose output it is.
         output: What came, decoded.
-        error: Our error type, None if it is right.
+        error: Our error type, None if it is right; `MISSING` where there is no output.
         underscored: Whether right names of the model have underscores for dots.
     """
 
@@ -88,6 +91,8 @@ def score(
 ) -> Scoring:
     """Judge every output; outputs are read one item at a time.
 
+    An item without an output counts as failed for a model that has outputs in its category.
+
     Args:
         questions: The items with accepted answers.
         outputs: What models answered: recorded text or structures, or decoded calls.
@@ -106,10 +111,16 @@ def score(
     named = {**settings.decoders, **(decoders or {})}
     chosen = choose_decoders(outputs, named, recorded=recorded)
     official = _official(verdicts) if verdicts else None
-    tally = Tally()
-    for one in judged(read_items(questions), outputs, settings, chosen, recorded=recorded):
-        _count(one, tally)
+    items = read_items(questions)
+    tally, coverage = Tally(), Coverage(items)
+    for one in judged(items, outputs, settings, chosen, recorded=recorded):
+        coverage.add(one.model, one.key)
+        if one.output.missing:
+            tally.miss(one.model, one.key[0])
+            continue
+        tally.add(one.model, one.key[0], one.error, _outcome(one))
         _compare(one, one.output if official is None else official(one.key, one.model), tally)
+    tally.miss_all(coverage)
     compared, unlike = _sums(tally, settings)
     return Scoring(tally=tally, decoders=chosen, compared=compared, unlike=unlike)
 
@@ -140,8 +151,8 @@ def judged(
             raise EvaluationDataError(f"{outputs.name}: the questions hold no item {key[1]!r}")
         for model, came in by_model.items():
             output = came
-            if not came.is_decoded:
-                output = _decoded(came, decoders[model], key[0], item.edition)
+            if not came.is_decoded and not came.missing:
+                output = _decoded(came, _decoder(model, decoders, key, outputs), key[0], item)
             underscored = settings.underscores(model, item.edition)
             error = judge(item, key, output, underscored=underscored)
             yield Judged(
@@ -167,6 +178,8 @@ def judge(item: Item, key: Key, output: Output, *, underscored: bool) -> str | N
         EvaluationDataError: The item's function or answer is not of the leaderboard's form.
     """
     category, name = key
+    if output.missing:
+        return MISSING
     if "relevance" in category:
         return _relevance(category, item.edition, called=_is_called(output, item.edition))
     if output.failed:
@@ -176,7 +189,7 @@ def judge(item: Item, key: Key, output: Output, *, underscored: bool) -> str | N
     rules = Rules(edition=item.edition, language=Language.of(category), underscored=underscored)
     try:
         return check_calls(output.decoded, item.functions, item.answers, category, rules)
-    except (AttributeError, LookupError, TypeError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise EvaluationDataError(
             f"item {name!r}: its function or answer is not of the official form: "
             f"{type(error).__name__}: {error}"
@@ -199,20 +212,26 @@ def _relevance(category: str, edition: Edition, *, called: bool) -> str | None:
 # ------------------------------------------------------------------ decoding
 
 
-def _decoded(came: Output, decoder: str, category: str, edition: Edition) -> Output:
+def _decoder(model: str, decoders: Mapping[str, str], key: Key, outputs: Path) -> str:
+    if model not in decoders:
+        # The first item's outputs say what the file holds.
+        raise EvaluationDataError(
+            f"{outputs.name}: item {key[1]!r}: the output of {model!r} is no verdict "
+            "`[0 or 1, error type or null, calls]`, as those of the first item are"
+        )
+    return decoders[model]
+
+
+def _decoded(came: Output, decoder: str, category: str, item: Item) -> Output:
     language = Language.of(category)
     try:
-        value = decode(decoder, came.raw, language=language, edition=edition)
+        value = decode(decoder, came.raw, language=language, edition=item.edition)
     except DecodeError:
         return replace(came, failed=True, is_decoded=True)
     return replace(came, decoded=value, is_decoded=True)
 
 
 # ------------------------------------------------------------------ counting
-
-
-def _count(one: Judged, tally: Tally) -> None:
-    tally.add(one.model, one.key[0], one.error, _outcome(one))
 
 
 def _outcome(one: Judged) -> Outcome:
