@@ -169,10 +169,11 @@ def _tell(told: dict[str, Any], *, as_json: bool) -> None:
         print_json(told)
         return
     _print_accuracy(told["accuracy"])
-    left_out = sum(told["missing"].values())
+    missing, absent = (sum(told[kind].values()) for kind in ("missing", "absent"))
     typer.echo(
         f"{told['items']} items, {told['compared']} compared: {told['differences']} differ"
-        + (f"; {left_out} without an output failed" if left_out else "")
+        + (f"; {missing} without an output failed" if missing else "")
+        + (f"; {absent} more in the questions are in no output and not counted" if absent else "")
     )
     console = screen()
     for one in told["different"]:

@@ -87,8 +87,8 @@ class Coverage:
             self._marks[model] = bytearray(len(self._places))
         self._marks[model][self._places[key]] = 1
 
-    def left_out(self) -> Iterator[tuple[str, str]]:
-        """Yield model and category of each item without output.
+    def left_out(self) -> Iterator[str]:
+        """Yield the model of each item that stands in none of its outputs.
 
         A category that a model has no output in at all was not asked of it.
         """
@@ -96,7 +96,7 @@ class Coverage:
             begun = {key[0] for key, place in self._places.items() if marks[place]}
             for (category, _), place in self._places.items():
                 if not marks[place] and category in begun:
-                    yield model, category
+                    yield model
 
 
 @dataclass(slots=True)
@@ -111,7 +111,9 @@ class Tally:
         errors: Error types by model.
         different: How many verdicts are not the official ones, by model.
         examples: The first of them.
-        missing: Items without an output, by model; failed, and no verdict is compared.
+        missing: Items whose output is null, by model; failed, and no verdict is compared.
+        absent: Items that stand in no line of the outputs, by model; not counted, for who scores
+            a part of a set asks for that part.
     """
 
     items: int = 0
@@ -124,6 +126,7 @@ class Tally:
     different: Counter[str] = field(default_factory=Counter[str])
     examples: list[Difference] = field(default_factory=list[Difference])
     missing: Counter[str] = field(default_factory=Counter[str])
+    absent: Counter[str] = field(default_factory=Counter[str])
 
     def add(self, model: str, category: str, error: str | None, outcome: Outcome) -> None:
         """Count one verdict of ours."""
@@ -134,15 +137,14 @@ class Tally:
             self.errors[model][error] += 1
 
     def miss(self, model: str, category: str) -> None:
-        """Count an item that a model has no output for."""
+        """Count an item that a model has answered with nothing."""
         self.items += 1
         self.accuracy[model][category].add(False)
         self.missing[model] += 1
 
-    def miss_all(self, coverage: Coverage) -> None:
-        """Count what models left out."""
-        for model, category in coverage.left_out():
-            self.miss(model, category)
+    def note(self, coverage: Coverage) -> None:
+        """Tell what the outputs leave out."""
+        self.absent.update(coverage.left_out())
 
     def compare(self, difference: Difference, *, same: bool) -> None:
         """Count one official verdict that stands beside ours."""
@@ -180,6 +182,7 @@ class Tally:
                 for model, shares in self.accuracy.items()
             },
             "missing": _counts(self.missing),
+            "absent": _counts(self.absent),
             "outcomes": {model: _counts(counts) for model, counts in self.outcomes.items()},
             "errors": {model: _counts(counts) for model, counts in self.errors.items()},
         }

@@ -128,7 +128,7 @@ def score(questions: Path, outputs: Path, *, folder: Path) -> Tally:
             error = request if isinstance(request, str) else _checked(request, name, child)
             _count(line, item, error, tally)
             coverage.add(str(line.get("run")), (_category(item), name))
-    tally.miss_all(coverage)
+    tally.note(coverage)
     return tally
 
 

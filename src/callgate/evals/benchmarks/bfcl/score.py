@@ -91,7 +91,7 @@ def score(
 ) -> Scoring:
     """Judge every output; outputs are read one item at a time.
 
-    An item without an output counts as failed for a model that has outputs in its category.
+    An output that is null counts as failed; an item that stands in no line is told, not counted.
 
     Args:
         questions: The items with accepted answers.
@@ -120,7 +120,7 @@ def score(
             continue
         tally.add(one.model, one.key[0], one.error, _outcome(one))
         _compare(one, one.output if official is None else official(one.key, one.model), tally)
-    tally.miss_all(coverage)
+    tally.note(coverage)
     compared, unlike = _sums(tally, settings)
     return Scoring(tally=tally, decoders=chosen, compared=compared, unlike=unlike)
 
