@@ -12,6 +12,7 @@ from callgate.errors import EvaluationDataError
 from callgate.evals.files import read_lines
 from callgate.evals.reports.page import page
 from callgate.evals.suite.answers import Answers
+from callgate.evals.suite.estimate import estimate
 from callgate.evals.suite.reading import read_suite
 from callgate.evals.suite.results import ResultsFile, read_results
 from callgate.evals.suite.runner import run_suite
@@ -67,3 +68,27 @@ def test_an_answer_that_no_text_can_hold_is_reported_all_the_same(tmp_path: Path
     path = tmp_path / "out.jsonl"
     path.write_text(json.dumps(odd.to_json()) + "\n")
     assert [line["case"] for line in read_lines(path)] == ["\ud800"]
+
+
+@pytest.mark.parametrize("name", [name for name in result().to_json() if name != "cost"])
+def test_a_field_of_the_wrong_type_is_told_with_its_name(tmp_path: Path, name: str):
+    path = tmp_path / "out.jsonl"
+    path.write_text(json.dumps({**result().to_json(), name: {"not": "it"}}) + "\n")
+    with pytest.raises(EvaluationDataError, match=f"{name} is "):
+        list(read_results(path))
+
+
+def test_an_order_that_is_no_place_is_told(tmp_path: Path):
+    wrong = {**CASE, "expect": {"calls": [{"name": "add", "after": [[7]]}]}}
+    (tmp_path / "suite.jsonl").write_text(json.dumps(wrong) + "\n")
+    with pytest.raises(EvaluationDataError, match=r"suite\.jsonl:1: after holds places"):
+        list(read_suite(tmp_path / "suite.jsonl"))
+
+
+def test_a_tool_that_no_text_can_hold_is_estimated(tmp_path: Path):
+    odd = {**CASE, "tools": [{"name": "add", "parameters": {"title": "\ud800"}}]}
+    (tmp_path / "suite.jsonl").write_text(json.dumps(odd) + "\n")
+    ahead = estimate(
+        read_suite(tmp_path / "suite.jsonl"), repetitions=1, model="scripted", price=None
+    )
+    assert ahead.items == 1

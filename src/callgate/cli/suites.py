@@ -408,7 +408,8 @@ def _name(path: Path) -> str:
 
 def _write(path: Path, pieces: Iterable[str]) -> None:
     try:
-        with path.open("w", encoding="utf-8") as file:
+        # What a model wrote may hold what no text can; it is shown as its escape.
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(pieces)
     except OSError as error:
         raise EvaluationDataError(f"{path.name} cannot be written: {error.strerror}") from error

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-
-import orjson
 
 from callgate.agents.budget import Price
 from callgate.evals.cases import Case
@@ -71,7 +70,7 @@ def estimate(
 
 def _length(case: Case) -> int:
     tools = sum(
-        len(tool.name) + len(tool.description) + len(orjson.dumps(tool.parameters))
+        len(tool.name) + len(tool.description) + len(json.dumps(tool.parameters))
         for tool in case.tools
     )
     return tools + sum(len(message.text) for message in case.messages)

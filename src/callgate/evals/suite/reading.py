@@ -178,8 +178,14 @@ def _wanted(item: Any) -> ExpectedCall:
         name=_need(item, "name", str, "a tool"),
         arguments=arguments,
         open=bool(item.get("open")),
-        after=frozenset(_list(item, "after")),
+        after=frozenset(map(_place, _list(item, "after"))),
     )
+
+
+def _place(value: Any) -> int:
+    if type(value) is not int:
+        raise DefinitionError(f"after holds places of other calls such as 0, not {value!r}.")
+    return value
 
 
 def _check_places(calls: Sequence[Sequence[ExpectedCall]]) -> None:
@@ -188,7 +194,7 @@ def _check_places(calls: Sequence[Sequence[ExpectedCall]]) -> None:
         if len({one.after for one in alternatives}) > 1:
             raise DefinitionError(f"The alternatives of call {own} have different `after`.")
         for place in alternatives[0].after:
-            if type(place) is not int or place not in range(len(calls)) or place == own:
+            if place not in range(len(calls)) or place == own:
                 raise DefinitionError(
                     f"after of call {own} names {place!r}: expected the places of other calls, "
                     f"from 0 to {len(calls) - 1}."

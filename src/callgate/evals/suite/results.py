@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -77,7 +77,17 @@ class ItemResult:
         return asdict(self)
 
 
-_FIELDS = frozenset(part.name for part in fields(ItemResult))
+def _type(value: object) -> type:
+    return type(value)
+
+
+_EMPTY = ItemResult(case="", repetition=0, passed=False)
+_FIELDS: Mapping[str, tuple[type, ...]] = {
+    **{name: (_type(value),) for name, value in asdict(_EMPTY).items()},
+    "seconds": (float, int),
+    "cost": (str, type(None)),
+}
+"""The types that each field may have."""
 
 
 def result_of(data: Mapping[str, Any]) -> ItemResult:
@@ -86,8 +96,12 @@ def result_of(data: Mapping[str, Any]) -> ItemResult:
     Raises:
         EvaluationDataError: It is none.
     """
+    known = {name: value for name, value in data.items() if name in _FIELDS}
+    for name, value in known.items():
+        if type(value) not in _FIELDS[name]:
+            raise EvaluationDataError(f"not the result of an item: {name} is {value!r:.80}")
     try:
-        return ItemResult(**{name: value for name, value in data.items() if name in _FIELDS})
+        return ItemResult(**known)
     except TypeError as error:
         raise EvaluationDataError(f"not the result of an item: {error}") from error
 
