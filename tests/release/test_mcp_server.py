@@ -65,10 +65,14 @@ def server(folder: Path, text: str) -> str:
 
 
 def is_alive(folder: Path) -> bool:
-    try:
-        os.kill(int((folder / "pid").read_text()), 0)
-    except ProcessLookupError:
-        return False
+    """Tell whether the server goes on; the system may take a moment to end what was killed."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            os.kill(int((folder / "pid").read_text()), 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.01)
     return True
 
 

@@ -219,18 +219,16 @@ async def _write(stdin: asyncio.StreamWriter, from_us: Any) -> None:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End a server and all that it started: asked first, made to a little later."""
-    with anyio.CancelScope(shield=True):
-        assert process.stdin is not None
-        process.stdin.close()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE):
-                await process.wait()
-        # Its children are in its group, also where it has ended already.
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE):
-                await _drained(process)
+    assert process.stdin is not None
+    process.stdin.close()
+    # Not asyncio.timeout, which before CPython 3.11.4 is cancelled where its task was.
+    with anyio.move_on_after(_GRACE, shield=True):
+        await process.wait()
+    # Its children are in its group, also where it has ended already.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with anyio.move_on_after(_GRACE, shield=True):
+        await _drained(process)
 
 
 async def _drained(process: asyncio.subprocess.Process) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from callgate.errors import MalformedArgumentsError
 from callgate.schema.values import is_array, is_object
 from callgate.types import Repair
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "Parsed", "parse", "refuse_deep"]
+__all__ = ["ATOMIC", "MAX_BYTES", "MAX_DEPTH", "Parsed", "parse", "refuse_deep"]
 
 MAX_BYTES = 1_048_576
 """Bytes that arguments may have unless a caller says otherwise: 1 MiB."""
@@ -26,8 +27,15 @@ MAX_DEPTH = 64
 _NEAR = 24
 """Characters quoted around a mistake."""
 
+ATOMIC = "+" if sys.version_info >= (3, 11, 5) else ""
+"""Keeps a repeated group from being tried again, which here saves memory alone.
+
+CPython before 3.11.5 matches possessive groups wrongly (gh-106052), those of one character not.
+"""
+
 _TOKEN = re.compile(
-    r'[ \t\r\n]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|[^ \t\r\n{}\[\],:"]++|"', re.DOTALL
+    r'[ \t\r\n]++|"[^"\\]*+(?:\\.[^"\\]*+)*' + ATOMIC + r'"|[{}\[\],:]|[^ \t\r\n{}\[\],:"]++|"',
+    re.DOTALL,
 )
 _CLOSER = {"{": "}", "[": "]"}
 _CONSTANTS = {"true", "false", "null"}

@@ -8,6 +8,7 @@ from math import isfinite
 from typing import TypeAlias, cast
 
 from callgate.errors import MalformedArgumentsError
+from callgate.schema.parse import ATOMIC
 
 __all__ = [
     "CHARACTERS",
@@ -40,7 +41,7 @@ _Always: TypeAlias = Callable[[str, int], re.Match[str]]
 
 _SPACE = r"[ \t\n\r]*+"
 _PLAIN = r'[^"\\\x00-\x1f]*+'
-_NUMBER = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
+_NUMBER = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?+[0-9]++)?"
 _ENDS = r"(?=[ \t\n\r,\]}])"
 _LONGEST = 20
 """Characters of an integer of 64 bits."""
@@ -53,21 +54,21 @@ _ANY = (
     rf'{_SPACE}(?:"(?:({_PLAIN})"|({_PLAIN})\Z)|(-?+(?:0|[1-9][0-9]{{0,17}}+)){_ENDS}|([{{\[])'
     rf"|(true|false|null)|({_NUMBER}){_ENDS}|([-0-9][-+.0-9eE]*+)\Z)"
 )
-_NAMED = rf'{_SPACE}"(?:({_PLAIN})"{_SPACE}:(?:{_ANY})?+|({_PLAIN})\Z)'
+_NAMED = rf'{_SPACE}"(?:({_PLAIN})"{_SPACE}:(?:{_ANY})?|({_PLAIN})\Z)'
 
 MEMBER = re.compile(_NAMED).match
 """A key and perhaps its value."""
 
-MEMBER_VALUE = re.compile(rf"(){_SPACE}:(?:{_ANY})?+").match
+MEMBER_VALUE = re.compile(rf"(){_SPACE}:(?:{_ANY})?").match
 """A colon and perhaps a value."""
 
 VALUE = re.compile(rf"(){_ANY}").match
 """A value, or the opener of one."""
 
-NEXT_MEMBER = re.compile(rf"{_SPACE}(?:,(?:{_NAMED})?+|(\}}))").match
+NEXT_MEMBER = re.compile(rf"{_SPACE}(?:,(?:{_NAMED})?|(\}}))").match
 """What stands after a member: a comma and perhaps another one, or a closer."""
 
-NEXT_ITEM = re.compile(rf"{_SPACE}(?:,()(?:{_ANY})?+|()(\]))").match
+NEXT_ITEM = re.compile(rf"{_SPACE}(?:,()(?:{_ANY})?|()(\]))").match
 """What stands after an item: a comma and perhaps another one, or a closer."""
 
 SPACES = cast("_Always", re.compile(_SPACE).match)
@@ -77,14 +78,14 @@ CHARACTERS = cast(
     "_Always",
     re.compile(
         rf'{_PLAIN}(?:\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F]){_HEX}{{4}}'
-        rf"|u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}){_PLAIN})*+"
+        rf"|u[dD][89abAB]{_HEX}{{2}}\\u[dD][c-fC-F]{_HEX}{{2}}){_PLAIN})*{ATOMIC}"
     ).match,
 )
 """Whole characters of a string, escaped or not."""
 
 CUT_ESCAPE = re.compile(
-    rf"\\(?:u(?:[dD][89abAB]{_HEX}{{2}}(?:\\(?:u(?:[dD](?:[c-fC-F]{_HEX}?+)?+)?+)?+)?+"
-    rf"|(?![dD][c-fC-F]){_HEX}{{0,3}}+)?+)?+"
+    rf"\\(?:u(?:[dD][89abAB]{_HEX}{{2}}(?:\\(?:u(?:[dD](?:[c-fC-F]{_HEX}?+)?)?)?)?"
+    rf"|(?![dD][c-fC-F]){_HEX}{{0,3}}+)?)?"
 ).fullmatch
 """The beginning of an escape, or of the two that make one character."""
 
@@ -96,7 +97,7 @@ NUMBER_RUN = cast("_Always", re.compile(r"[-+.0-9eE]*+").match)
 
 _CUT_NUMBER = re.compile(
     r"-?+(?:(?:0|[1-9][0-9]*+)"
-    r"(?:\.(?:[0-9]++(?:[eE][+-]?+[0-9]*+)?+)?+|[eE][+-]?+[0-9]*+)?+)?+"
+    r"(?:\.(?:[0-9]++(?:[eE][+-]?+[0-9]*+)?)?|[eE][+-]?+[0-9]*+)?)?"
 ).fullmatch
 _MORE_DIGITS = re.compile(r"(?<=[0-9])[0-9]+")
 

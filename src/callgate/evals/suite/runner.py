@@ -143,8 +143,12 @@ class _Runner:
                 lock = asyncio.Lock()
                 for _ in range(max(1, self._conduct.concurrency)):
                     group.create_task(self._work(queue, lock))
-        except* CallgateError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as errors:
+            # What is raised within `except*` stays in a group before CPython 3.11.4.
+            ours, others = errors.split(CallgateError)
+            if ours is None or others is not None:
+                raise
+            raise ours.exceptions[0] from None
 
     async def _queue(self, cases: Iterable[Case]) -> AsyncGenerator[tuple[Case, int], None]:
         for case in cases:
