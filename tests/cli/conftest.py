@@ -151,6 +151,17 @@ def said(text: str) -> dict[str, Any]:
     return {"role": "assistant", "content": text}
 
 
+def with_store(project: Path, more: str) -> Path:
+    """Give a project with a provider more tools, a store, and five turns."""
+    with (project / "tools.py").open("a") as file:
+        file.write(more)
+    settings = project / "callgate.toml"
+    settings.write_text(settings.read_text().replace("turns = 2", "turns = 5"))
+    with settings.open("a") as file:
+        file.write('[store]\nurl = "sqlite:///calls.db"\n')
+    return project
+
+
 @pytest.fixture
 def provider(project: Path) -> Iterator[Provider]:
     """A provider that has nothing to say yet, reachable under the name `small`."""

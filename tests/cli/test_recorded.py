@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from callgate.evals.suite.reading import read_suite
-from tests.cli.conftest import Command, Provider, called, said
+from tests.cli.conftest import Command, Provider, called, said, with_store
 
 MORE = '''
 
@@ -23,13 +23,7 @@ TOOLS += [send]
 @pytest.fixture
 def kept(project: Path, provider: Provider) -> Path:
     """The project with a tool that sends, and a store."""
-    with (project / "tools.py").open("a") as file:
-        file.write(MORE)
-    settings = project / "callgate.toml"
-    settings.write_text(settings.read_text().replace("turns = 2", "turns = 5"))
-    with settings.open("a") as file:
-        file.write('[store]\nurl = "sqlite:///calls.db"\n')
-    return project
+    return with_store(project, MORE)
 
 
 def test_a_run_becomes_a_case_that_the_same_model_passes(

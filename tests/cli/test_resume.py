@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Command, Provider, called, said
+from tests.cli.conftest import Command, Provider, called, said, with_store
 
 MORE = '''
 import pathlib
@@ -40,13 +40,7 @@ TOOLS += [pay, slow]
 @pytest.fixture
 def shop(project: Path, provider: Provider) -> Path:
     """The project with a tool that pays, one that takes its time, and a store."""
-    with (project / "tools.py").open("a") as file:
-        file.write(MORE)
-    settings = project / "callgate.toml"
-    settings.write_text(settings.read_text().replace("turns = 2", "turns = 5"))
-    with settings.open("a") as file:
-        file.write('[store]\nurl = "sqlite:///calls.db"\n')
-    return project
+    return with_store(project, MORE)
 
 
 def _killed_in_the_middle(shop: Path) -> str:

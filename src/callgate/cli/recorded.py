@@ -17,6 +17,7 @@ from callgate.agents.runlog import RunLog
 from callgate.cli.options import AsJson, SettingsFile
 from callgate.cli.outcome import print_json, reporting, screen
 from callgate.errors import CallgateError, EvaluationDataError, SettingsError
+from callgate.evals.files import write
 from callgate.evals.suite.disguise import Disguise
 from callgate.evals.suite.reading import case_of
 from callgate.evals.suite.recorded import case_of_run
@@ -53,7 +54,7 @@ def cases_of_runs(
         with closing(app.store(chosen)) as store:
             store.database.check()
             cases, left, counts = _made(chosen, store, run or _latest(store, limit), patterns)
-        _write(out, cases)
+        write(out, (orjson.dumps(case).decode() + "\n" for case in cases))
         told = {"cases": len(cases), "left_out": left, "stand_ins": dict(sorted(counts.items()))}
         if as_json:
             print_json(told)
@@ -97,11 +98,3 @@ def _made(
         cases.append(case)
         counts += disguise.counts
     return cases, left, counts
-
-
-def _write(path: Path, cases: list[dict[str, Any]]) -> None:
-    try:
-        with path.open("wb") as file:
-            file.writelines(orjson.dumps(case) + b"\n" for case in cases)
-    except OSError as error:
-        raise EvaluationDataError(f"{path.name} cannot be written: {error.strerror}") from error

@@ -31,6 +31,7 @@ from callgate.agents.protocol import Model
 from callgate.cli.options import AsJson, SettingsFile
 from callgate.cli.outcome import Exit, ended, print_json, reporting, screen
 from callgate.errors import EvaluationDataError, SettingsError
+from callgate.evals.files import write
 from callgate.evals.reports.junit import junit
 from callgate.evals.reports.markdown import markdown, percent
 from callgate.evals.reports.page import page
@@ -127,8 +128,10 @@ def run_cases(
             price = price_of(app.model_settings(chosen, _GRADER).name)
             kept = Answers(out.with_suffix(".answers"))
             conduct = replace(conduct, grader=ModelGrader(grader, kept, price=price))
-        models = (app.model(chosen, model), *(() if grader is None else (grader,)))
-        spent = _run(suite, out, models, conduct, ahead, app.environments(chosen), quiet=as_json)
+        opened = app.model(chosen, model)
+        spent = _run(
+            suite, out, opened, grader, conduct, ahead, app.environments(chosen), quiet=as_json
+        )
         runs = _summaries([out])
         figures = runs[_name(out)].to_json() | {"not_run": ahead.items - spent.items}
         if not as_json:
@@ -209,12 +212,12 @@ def report_results(
         runs = _summaries(results)
         comparison = _comparison(baseline, results[-1])
         if html is not None:
-            _write(html, page(runs, _named(results), comparison))
+            write(html, page(runs, _named(results), comparison))
         if junit_xml is not None:
             last = results[-1]
-            _write(junit_xml, junit(_name(last), runs[_name(last)], read_results(last)))
+            write(junit_xml, junit(_name(last), runs[_name(last)], read_results(last)))
         if markdown_file is not None:
-            _write(markdown_file, [markdown(runs, comparison)])
+            write(markdown_file, [markdown(runs, comparison)])
         figures = runs[_name(results[-1])].to_json()
         if comparison is not None:
             compared = comparison.to_json()
@@ -277,22 +280,22 @@ def _told(ahead: Estimate, model: str) -> str:
 def _run(
     suite: Path,
     out: Path,
-    models: Sequence[Model],
+    model: Model,
+    grader: Model | None,
     conduct: Conduct,
     ahead: Estimate,
     environments: Environments,
     *,
     quiet: bool,
 ) -> Spent:
-    """Run with the first of the models; the others grade, and all of them are closed."""
-    model = models[0]
+    """Run, and close both models."""
     head = {
         "file": suite.name,
         "sha256": hashlib.sha256(suite.read_bytes()).hexdigest(),
         "model": model.name,
         "repetitions": conduct.repetitions,
         "planned": ahead.items,
-        **({"grader": models[1].name} if models[1:] else {}),
+        **({} if grader is None else {"grader": grader.name}),
     }
 
     async def work() -> Spent:
@@ -317,8 +320,9 @@ def _run(
                     on_progress=show,
                 )
             finally:
-                for one in models:
-                    await one.close()
+                for one in (model, grader):
+                    if one is not None:
+                        await one.close()
 
     return asyncio.run(work())
 
@@ -404,12 +408,3 @@ def _named(results: Iterable[Path]) -> Iterator[tuple[str, ItemResult]]:
 
 def _name(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".jsonl")
-
-
-def _write(path: Path, pieces: Iterable[str]) -> None:
-    try:
-        # What a model wrote may hold what no text can; it is shown as its escape.
-        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(pieces)
-    except OSError as error:
-        raise EvaluationDataError(f"{path.name} cannot be written: {error.strerror}") from error

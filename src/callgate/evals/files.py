@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
@@ -17,7 +17,7 @@ import orjson
 from callgate.errors import EvaluationDataError
 from callgate.schema.values import is_object
 
-__all__ = ["check_hash", "of_form", "read_json", "read_lines", "written"]
+__all__ = ["check_hash", "of_form", "read_json", "read_lines", "write", "written"]
 
 _MAGIC = b"\x1f\x8b"
 _LONG_NUMBER = re.compile(rb"\d{19}")
@@ -144,3 +144,16 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _unreadable(path: Path, error: OSError) -> EvaluationDataError:
     return EvaluationDataError(f"{path}: cannot be read: {error.strerror or error}")
+
+
+def write(path: Path, pieces: Iterable[str]) -> None:
+    """Write a file; what no text can hold, as a model may have written it, becomes its escape.
+
+    Raises:
+        EvaluationDataError: It cannot be written.
+    """
+    try:
+        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(pieces)
+    except OSError as error:
+        raise EvaluationDataError(f"{path.name} cannot be written: {error.strerror}") from error
